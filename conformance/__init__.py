@@ -1,0 +1,1 @@
+"""A suite that drives any image or server through SageMaker's contract."""

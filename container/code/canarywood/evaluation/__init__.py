@@ -1,0 +1,1 @@
+"""Evaluation: metrics, pictures, the report page."""

@@ -1,0 +1,1 @@
+"""Training: channels, hyperparameters, the boosting session."""
