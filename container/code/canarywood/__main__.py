@@ -1,0 +1,71 @@
+"""`python -m canarywood <command>`: arguments and exit codes, nothing else.
+
+Exit codes: 0 done; 1 the command failed (the reason is on stderr and in the file that SageMaker
+reads); 2 a wrong call.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from canarywood.contract import Layout
+from canarywood.errors import AlgorithmError, CanarywoodError
+
+Command = Callable[[Layout], int]
+
+COMMANDS = {
+    "preprocess": "split a table, fit the schema on its training rows, check for leakage",
+    "train": "train a booster on the channels of a training job",
+    "evaluate": "score a model on test rows, write metrics and a report",
+    "serve": "answer /ping and /invocations on port 8080",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words in (["-h"], ["--help"]):
+        sys.stdout.write(usage())
+        return 0
+    if len(words) != 1 or words[0] not in COMMANDS:
+        sys.stderr.write(f"canarywood: no command {' '.join(words)!r}\n{usage()}")
+        return 2
+    name = words[0]
+    layout = Layout.from_environment()
+    try:
+        run: Command = importlib.import_module(f"canarywood.commands.{name}").run
+        return run(layout)
+    except CanarywoodError as error:
+        return _fail(name, layout, f"{error.kind}: {error}")
+    except Exception as error:  # noqa: BLE001 - the last door: every failure leaves a reason
+        traceback.print_exc()
+        return _fail(name, layout, f"{AlgorithmError.kind}: {type(error).__name__}: {error}")
+
+
+def usage() -> str:
+    """The help text."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {help_text}" for name, help_text in COMMANDS.items()]
+    return "\n".join(["usage: python -m canarywood COMMAND", "", *lines, ""])
+
+
+def _fail(name: str, layout: Layout, reason: str) -> int:
+    """Say why on stderr, and where SageMaker looks for it."""
+    sys.stderr.write(f"canarywood {name}: {reason}\n")
+    leave: dict[str, Callable[[str], None]] = {
+        "train": layout.write_failure,
+        "preprocess": layout.write_message,
+        "evaluate": layout.write_message,
+    }
+    try:
+        leave.get(name, lambda _: None)(reason)
+    except OSError as error:
+        sys.stderr.write(f"canarywood {name}: the reason could not be written: {error}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""The model artifact: what lies in model.tar.gz. Standard library only.
+
+    xgboost-model               the booster, UBJSON, at the root
+    canarywood/schema.json      the data contract of the model
+    canarywood/manifest.json    versions, digests, what training did
+
+Nothing else stands at the root: AWS's own XGBoost image takes every plain file there for a
+member of an ensemble, and ignores folders. So the same archive runs in both images. A file that
+might be a pickle is never opened.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import tarfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from canarywood.contract import read_json, write_json
+from canarywood.errors import ArtifactError, DataError
+from canarywood.schema.definition import Schema
+
+MODEL_FILE = "xgboost-model"
+ARCHIVE_FILE = "model.tar.gz"
+SCHEMA_FILE = "canarywood/schema.json"
+MANIFEST_FILE = "canarywood/manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What training did, and with what.
+
+    Attributes:
+        sha256: hex digest by file, relative to the model folder.
+        best_iteration: the best round, from 0; the stored booster ends with it. None where
+            training did not stop early.
+        rounds: boosting rounds in the stored booster.
+        outputs: numbers a row is answered with.
+        metrics: last value of each metric, `validation-auc` -> 0.67.
+    """
+
+    created: str
+    canarywood: str
+    xgboost: str
+    python: str
+    objective: str
+    rounds: int
+    features: int
+    outputs: int
+    best_iteration: int | None = None
+    sha256: dict[str, str] = field(default_factory=dict)
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def write(self, model_dir: Path) -> None:
+        """Write manifest.json with the digests of the model and the schema as they are now."""
+        digests = {
+            name: digest(model_dir / name)
+            for name in (MODEL_FILE, SCHEMA_FILE)
+            if (model_dir / name).is_file()
+        }
+        stamped = dataclasses.replace(self, sha256=digests)
+        write_json(model_dir / MANIFEST_FILE, dataclasses.asdict(stamped))
+
+    @classmethod
+    def read(cls, model_dir: Path) -> Manifest:
+        """Read manifest.json; raises ArtifactError where it is missing or damaged."""
+        try:
+            value = read_json(model_dir / MANIFEST_FILE)
+        except DataError as error:
+            raise ArtifactError(str(error)) from error
+        known = {item.name for item in dataclasses.fields(cls)}
+        try:
+            if not isinstance(value, dict):
+                raise TypeError("not a JSON object")
+            return cls(**{name: item for name, item in value.items() if name in known})
+        except TypeError as error:
+            raise ArtifactError(f"{model_dir / MANIFEST_FILE} is damaged: {error}") from error
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An untarred model artifact."""
+
+    folder: Path
+
+    @property
+    def model_path(self) -> Path:
+        """Where the booster lies; raises ArtifactError where it does not."""
+        path = self.folder / MODEL_FILE
+        if path.is_file():
+            return path
+        found = sorted(p.name for p in self.folder.iterdir()) if self.folder.is_dir() else []
+        raise ArtifactError(
+            f"no model: {path} is not there; the folder holds {', '.join(found) or 'nothing'}. "
+            f"The archive must have {MODEL_FILE!r} at its root"
+        )
+
+    @cached_property
+    def schema(self) -> Schema | None:
+        """The schema, or None for an artifact that another image made."""
+        path = self.folder / SCHEMA_FILE
+        return Schema.read(path) if path.exists() else None
+
+    @cached_property
+    def manifest(self) -> Manifest | None:
+        """The manifest, or None for an artifact that another image made."""
+        return Manifest.read(self.folder) if (self.folder / MANIFEST_FILE).exists() else None
+
+    def check(self) -> None:
+        """Compare every digest of the manifest; raises ArtifactError at the first that is off."""
+        head = self.model_path.open("rb").read(2)
+        if head[:1] == b"\x80":
+            raise ArtifactError(
+                f"{self.model_path} is a pickle, which can run any code when it is opened; "
+                "save the booster with Booster.save_model(...) as .ubj or .json instead"
+            )
+        if self.manifest is None:
+            return
+        for name, expected in self.manifest.sha256.items():
+            path = self.folder / name
+            if not path.is_file() or digest(path) != expected:
+                raise ArtifactError(
+                    f"{path} is not the file that training wrote (sha256 differs); "
+                    "fetch the model archive again"
+                )
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Extract a model archive, or refuse it whole.
+
+    Python's `data` filter turns away absolute paths, `..`, links that lead outside, devices and
+    set-uid bits (PEP 706). Raises ArtifactError; nothing is written before every member passed.
+    """
+    target = folder.resolve()
+    try:
+        with tarfile.open(archive) as tar:
+            members = [tarfile.data_filter(member, str(target)) for member in tar]
+            folder.mkdir(parents=True, exist_ok=True)
+            tar.extractall(target, members=members, filter="data")
+    except FileNotFoundError:
+        raise ArtifactError(f"{archive} is not there") from None
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise ArtifactError(f"{archive} is not a safe tar archive: {error}") from error
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Make model.tar.gz of a model folder: the same bytes for the same files."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        archive.open("wb") as raw,
+        gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0, compresslevel=6) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for path in sorted(folder.rglob("*")):
+            tar.add(path, path.relative_to(folder).as_posix(), recursive=False, filter=_plain)
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = member.mtime = 0
+    member.uname = member.gname = ""
+    return member
