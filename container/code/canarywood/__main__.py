@@ -55,13 +55,11 @@ def usage() -> str:
 def _fail(name: str, layout: Layout, reason: str) -> int:
     """Say why on stderr, and where SageMaker looks for it."""
     sys.stderr.write(f"canarywood {name}: {reason}\n")
-    leave: dict[str, Callable[[str], None]] = {
-        "train": layout.write_failure,
-        "preprocess": layout.write_message,
-        "evaluate": layout.write_message,
-    }
     try:
-        leave.get(name, lambda _: None)(reason)
+        if name == "train":
+            layout.write_failure(reason)
+        elif name != "serve":
+            layout.write_message(reason)
     except OSError as error:
         sys.stderr.write(f"canarywood {name}: the reason could not be written: {error}\n")
     return 1

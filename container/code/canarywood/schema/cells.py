@@ -1,0 +1,121 @@
+"""How one cell is read: the rules that training files and requests share.
+
+Standard library only. A number is what NUMBER matches and nothing else: Python and numpy also
+read `1_000`, full-width digits and `nan(7)`, which other tools do not, so text is matched first.
+The same pattern runs here and in Arrow's engine (RE2), where whole columns are read.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Set as AbstractSet
+from datetime import date, datetime
+
+from canarywood.errors import BodyError, RequestError, RowsError
+
+NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+INFINITY = r"[+-]?(?i:inf|infinity)"
+BLANKS = " \t"
+DELIMITERS = ",;\t|"
+FLOAT32_MAX = 3.4028234663852886e38
+
+_is_number = re.compile(NUMBER).fullmatch
+_is_infinity = re.compile(INFINITY).fullmatch
+
+
+def delimiter(line: str) -> str:
+    """The separator of a CSV text, by its first line: the first of `,` `;` tab `|` that occurs."""
+    return next((mark for mark in DELIMITERS if mark in line), ",")
+
+
+def is_number(text: str) -> bool:
+    """Whether a stripped text is a number, infinity included."""
+    return _is_number(text) is not None or _is_infinity(text) is not None
+
+
+def number(value: object, missing: AbstractSet[str]) -> float:
+    """A cell as float64: NaN where it is missing.
+
+    Args:
+        value: text of a CSV cell, or a JSON value.
+        missing: texts that stand for "no value"; the empty text always does.
+
+    Raises:
+        BodyError: `number`, where the cell is not a number.
+        RowsError: `non_finite`, where float32 cannot hold it.
+    """
+    if isinstance(value, str):
+        text = value.strip(BLANKS)
+        if not text or text in missing:
+            return math.nan
+        if not is_number(text):
+            raise BodyError(f"{shown(value)} is not a number", code="number")
+        result = float(text)
+    elif value is None:
+        return math.nan
+    elif isinstance(value, (int, float)):
+        try:
+            result = float(value)
+        except OverflowError:
+            result = math.inf
+    else:
+        raise BodyError(f"{shown(value)} is not a number", code="number")
+    if abs(result) > FLOAT32_MAX and not _fits_float32(result):
+        raise non_finite(value)
+    return result
+
+
+def non_finite(value: object) -> RequestError:
+    """The error for a number that float32 cannot hold."""
+    return RowsError(
+        f"{shown(value)} is not a finite 32-bit number; leave the cell empty if it is missing",
+        code="non_finite",
+    )
+
+
+def text_of(value: object, missing: AbstractSet[str]) -> str | None:
+    """A cell of a category or a time as text: None where it is missing.
+
+    One spelling for one value, whatever it came in: 7, 7.0 and "7" are "7"; true is "true".
+    """
+    if isinstance(value, str):
+        text = value.strip(BLANKS)
+        return None if not text or text in missing else text
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    raise BodyError(f"{shown(value)} is not a text", code="category")
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time text (ISO 8601, with a blank or T, time of day optional) as a naive datetime."""
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        raise BodyError(
+            f"{shown(text)} is not a time; write it like 2013-04-01 or 2013-04-01T06:00:00",
+            code="time",
+        ) from None
+
+
+def shown(value: object) -> str:
+    """A value for an error message: quoted, never longer than a line."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _fits_float32(value: float) -> bool:
+    """Whether a number above the largest float32 still rounds down to it (half an ulp)."""
+    return abs(value) < FLOAT32_MAX + 2.0**103
