@@ -1,0 +1,57 @@
+"""The end of `make run`: answers beside the truth, and what to do next."""
+
+from __future__ import annotations
+
+import shlex
+
+from canarywood.errors import DataError
+from canarywood.media import JSON
+from canarywood.schema.definition import Schema
+from ops import answers
+from ops.client import Client, as_csv, as_json, curl
+from ops.notes import short
+from ops.plan import Home
+from ops.project import FILE, Project
+from ops.screen import BOLD, Screen
+from ops.servers import Server
+
+
+def show(project: Project, home: Home, server: Server, screen: Screen) -> None:
+    """Post the sample rows, show the answers, say what can be done now."""
+    schema = Schema.read(home.schema)
+    samples = answers.read_sample(home.sample)
+    if not samples:
+        raise DataError(f"{home.sample} is empty: no test rows to ask about")
+    names = schema.input_names
+    client = Client(server.port)
+    scores = client.scores(as_csv([sample.row for sample in samples], names))
+    header, rows = answers.table(schema, samples, scores)
+    record = as_json(samples[0].row, names)
+    answer = client.predict(record, JSON, JSON).strip()
+    line = as_csv([samples[0].row], names)
+
+    screen.write()
+    count = len(samples)
+    screen.write(screen.paint(f"{count} test rows that the model has never seen:", BOLD))
+    screen.table(header, rows)
+    screen.write()
+    screen.write(screen.paint("The first one again, as csv and as json:", BOLD))
+    screen.write(f"  {curl(server.url, line)}")
+    screen.write(f"  {curl(server.url, record, JSON)}")
+    screen.write(f"  {answer}")
+    screen.write()
+    for name, text in _next(project, home, server):
+        screen.write(f"{screen.paint(f'{name:<11}', BOLD)}{text}")
+
+
+def _next(project: Project, home: Home, server: Server) -> list[tuple[str, str]]:
+    settings = short(project.folder / FILE)
+    again = "" if settings == FILE else f" PROJECT={shlex.quote(short(project.folder))}"
+    return [
+        ("report", short(home.evaluation / "report.html")),
+        ("logs", short(home.log("serve").parent)),
+        ("the API", f"{server.url}/openapi.json"),
+        ("try next", f"change train.max_depth in {settings}, then: make run{again}"),
+        *([("", "make run PROJECT=examples/telco")] if not again else []),
+        ("stop", "make down"),
+    ]

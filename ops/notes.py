@@ -1,0 +1,74 @@
+"""One line on what came of each step, out of the files that it left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from canarywood.contract import read_json
+from canarywood.errors import DataError
+from ops.jobs import METRIC_LINE, last_line
+from ops.plan import Home
+
+# The metrics worth a line, the best first; a report holds more.
+HEADLINE = ("auc", "accuracy", "rmse", "mae", "r2", "poisson-nloglik")
+
+
+def fetched(reused: Mapping[str, bool], cache: Path, files: Sequence[Path]) -> str:
+    """Which tables, and where from."""
+    megabytes = sum(path.stat().st_size for path in files if path.is_file()) / 1e6
+    new = [name for name, was_there in reused.items() if not was_there]
+    names = ", ".join(path.stem for path in files)
+    if not reused:
+        return f"{names} ({megabytes:.1f} MB)"
+    if not new:
+        return f"reused: {names} ({megabytes:.1f} MB in {short(cache)})"
+    return f"{names} ({megabytes:.1f} MB, sha256 right, kept in {short(cache)})"
+
+
+def job(command: str, home: Home) -> str:
+    """What a job made."""
+    found = {"preprocess": _preprocess, "train": _train, "evaluate": _evaluate}[command](home)
+    return found or last_line(home.log(command), bool)
+
+
+def short(path: Path) -> str:
+    """A path as a person would write it: below the working directory, or below ~."""
+    for start, written in ((Path.cwd(), ""), (Path.home(), "~/")):
+        if path.is_relative_to(start):
+            return f"{written}{path.relative_to(start)}"
+    return str(path)
+
+
+def _preprocess(home: Home) -> str:
+    report = _object(home.layout("preprocess").processing_output("report") / "preprocess.json")
+    rows = report.get("rows")
+    if not isinstance(rows, dict):
+        return ""
+    return ", ".join(f"{count:,} {name}" for name, count in rows.items() if isinstance(count, int))
+
+
+def _train(home: Home) -> str:
+    return last_line(home.log("train"), METRIC_LINE.search).replace("\t", "  ")
+
+
+def _evaluate(home: Home) -> str:
+    for kind, metrics in _object(home.evaluation / "evaluation.json").items():
+        if kind.endswith("_metrics") and isinstance(metrics, dict):
+            shown = [f"{name} {_value(metrics[name])}" for name in HEADLINE if name in metrics]
+            return ", ".join(shown[:3])
+    return ""
+
+
+def _value(metric: Any) -> str:
+    value = metric.get("value") if isinstance(metric, dict) else metric
+    return f"{value:.4g}" if isinstance(value, int | float) else str(value)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        value = read_json(path)
+    except DataError:
+        return {}
+    return value if isinstance(value, dict) else {}

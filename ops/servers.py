@@ -1,0 +1,106 @@
+"""Servers that run in the background: found again, checked to be ours, stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from canarywood.contract import read_json, write_json
+from canarywood.errors import AlgorithmError, DataError
+
+RECORD = "server.json"
+STOP_S = 40  # serve drains up to 30 s
+POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server in the background.
+
+    Attributes:
+        base: its /opt/ml; stands in the process's environment, so that a process id which the
+            system gave to another program since is never taken for it.
+        digest: of everything it was started with.
+    """
+
+    project: str
+    pid: int
+    port: int
+    base: str
+    digest: str
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def write(self, home: Path) -> None:
+        """Remember it in the project's folder."""
+        write_json(home / RECORD, dataclasses.asdict(self))
+
+
+def read(home: Path) -> Server | None:
+    """The server of a project's folder, where one was started and still runs."""
+    try:
+        value = read_json(home / RECORD)
+        server = Server(**value) if isinstance(value, dict) else None
+    except (DataError, TypeError):
+        return None
+    return server if server is not None and is_running(server) else None
+
+
+def running(folder: Path) -> list[Server]:
+    """The servers of every project below .canarywood."""
+    found = [read(record.parent) for record in sorted(folder.glob(f"*/{RECORD}"))]
+    return [server for server in found if server is not None]
+
+
+def is_running(server: Server) -> bool:
+    """Whether the process is there and is that server."""
+    mark = f"SAGEMAKER_BASE_DIR={server.base}"
+    process = Path("/proc") / str(server.pid)
+    if not Path("/proc/self").exists():  # macOS
+        shown = subprocess.run(
+            ["ps", "eww", "-o", "command=", "-p", str(server.pid)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return mark in shown.stdout.split()
+    try:
+        # Of a zombie both are empty.
+        words = (process / "cmdline").read_bytes().split(b"\0")
+        environment = (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"serve" in words and mark.encode() in environment
+
+
+def stop(server: Server, home: Path) -> float:
+    """Ask it to drain and wait for its end; returns the seconds that took."""
+    begun = time.monotonic()
+    _signal(server, signal.SIGTERM)
+    while is_running(server):
+        if time.monotonic() - begun > STOP_S:
+            _signal(server, signal.SIGKILL)
+            raise AlgorithmError(
+                f"the server of {server.project} (process {server.pid}) did not drain in "
+                f"{STOP_S} s and was killed"
+            )
+        time.sleep(POLL_S)
+    (home / RECORD).unlink(missing_ok=True)
+    return time.monotonic() - begun
+
+
+def _signal(server: Server, number: signal.Signals) -> None:
+    if not is_running(server):
+        return
+    try:
+        os.kill(server.pid, number)
+    except ProcessLookupError:
+        return  # it ended by itself in between
