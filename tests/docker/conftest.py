@@ -72,11 +72,11 @@ def booster(rows: NDArray[np.float32]) -> xgboost.Booster:
     return xgboost.train({"objective": "binary:logistic", "max_depth": 3, "nthread": 1}, matrix, 10)
 
 
-@pytest.fixture
-def opt_ml(tmp_path: Path, booster: xgboost.Booster) -> Path:
+@pytest.fixture(scope="session")
+def hosting(tmp_path_factory: pytest.TempPathFactory, booster: xgboost.Booster) -> Path:
     """An /opt/ml as hosting lays it: a model, nothing else (the form of the built-in algorithm)."""
-    base = tmp_path / "ml"
-    (base / "model").mkdir(parents=True)
+    base = tmp_path_factory.mktemp("hosting")
+    (base / "model").mkdir()
     (base / "model" / "xgboost-model").write_bytes(bytes(booster.save_raw("ubj")))
     base.chmod(0o755)
     return base
