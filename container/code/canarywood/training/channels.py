@@ -80,15 +80,22 @@ def read(layout: Layout, given: Hyperparameters, schema: Schema | None) -> Chann
     if schema is None:
         table = _named(table, _plain_names(len(table.column_names), weighted=given.csv_weights))
         schema = _plain_schema(table, given, typed=content_type == "parquet")
-    train = _rows(TRAIN, table, schema, given, content_type)
+    reader = _with_number_labels(schema) if made else schema
+    train = _rows(TRAIN, table, reader, given, content_type)
     names = table.column_names
-    del table
+    del table  # the matrix is all that is needed from here on
     validation = None
     if layout.channel(VALIDATION).is_dir():
         other, content_type = _table(layout, VALIDATION, None if made else schema)
         other = _named(other, names) if made else other
-        validation = _rows(VALIDATION, other, schema, given, content_type)
+        validation = _rows(VALIDATION, other, reader, given, content_type)
     return Channels(schema, train, validation)
+
+
+def _with_number_labels(schema: Schema) -> Schema:
+    """The schema for reading labels in SageMaker's layout: numbers, whatever the task."""
+    label = schema.target.column if schema.target else LABEL
+    return dataclasses.replace(schema, target=Target(label, "regression"))
 
 
 def _table(layout: Layout, channel: str, schema: Schema | None) -> tuple[pa.Table, str]:
@@ -106,11 +113,12 @@ def _table(layout: Layout, channel: str, schema: Schema | None) -> tuple[pa.Tabl
         )
     content_type = config.get("ContentType") or None
     try:
-        form = _form(paths[0], schema) if schema else None
+        typed = is_parquet(paths[0], content_type)
+        form = _form(paths[0], schema) if schema and not typed else None
         table = read_tables(folder, content_type=content_type, form=form)
         if table.num_rows == 0:
             raise DataError(f"{paths[0].name} has no rows")
-        return table, "parquet" if is_parquet(paths[0], content_type) else "csv"
+        return table, "parquet" if typed else "csv"
     except DataError as error:
         raise DataError(f"channel {channel}: {error}") from error
 
@@ -120,7 +128,10 @@ def _form(path: Path, schema: Schema) -> CsvForm:
     names = _schema_names(schema)
     with path.open("rb") as stream:
         line = stream.readline().decode("utf-8-sig", errors="replace").rstrip("\r\n")
-    found = next(csv.reader([line], delimiter=cells.delimiter(line)), [])
+    try:
+        found = next(csv.reader([line], delimiter=cells.delimiter(line)), [])
+    except csv.Error as error:
+        raise DataError(f"{path.name} is not readable CSV: {error}") from error
     if {LABEL, *names} & {cell.strip(cells.BLANKS) for cell in found}:
         return CsvForm(header=True)
     return CsvForm(header=False, names=names)
@@ -135,16 +146,16 @@ def _schema_names(schema: Schema) -> list[str]:
 
 def _plain_names(columns: int, *, weighted: bool) -> list[str]:
     """Names for a table without header."""
-    first = [LABEL, *([WEIGHT] if weighted else [])]
+    first = ["label", *(["weight"] if weighted else [])]
     return [*first, *(f"f{i}" for i in range(columns - len(first)))]
 
 
 def _named(table: pa.Table, names: Sequence[str]) -> pa.Table:
     """The table with these names where its file had none."""
     unnamed = table.column_names == [f"f{i}" for i in range(table.num_columns)]
-    return (
-        table.rename_columns(list(names)) if unnamed and len(names) == table.num_columns else table
-    )
+    if not unnamed or len(names) != table.num_columns:
+        return table
+    return table.rename_columns(list(names)).replace_schema_metadata(table.schema.metadata)
 
 
 def _plain_schema(table: pa.Table, given: Hyperparameters, *, typed: bool) -> Schema:

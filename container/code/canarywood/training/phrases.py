@@ -26,6 +26,8 @@ _PATTERNS = (
     (r"for Parameter \S+ should be greater equal to (\S+)", "must be at least {0}"),
     (r"for Parameter \S+ should be smaller equal to (\S+)", "must be at most {0}"),
     (r"for Parameter \S+ exceed bound \[(\S+?),(\S+?)\]", "must lie between {0} and {1}"),
+    (r"trailing characters could not be parsed", "must be a number"),
+    (r"Out of range value", "is too large or too small"),
     (r"Unknown gbm type", "must be one of gbtree, gblinear, dart"),
     (r"Unknown tree updater", "is no tree updater of this XGBoost; leave it out"),
     (r"Invalid argument for `device`", "must be cpu, cuda or cuda:<number>, as in cuda:0"),
@@ -69,6 +71,8 @@ def shown(value: Any) -> str:
 def _allowed(value: Any, error: str) -> str:
     """What follows the colon of the sentence."""
     if found := re.search(r"Invalid Parameter format for \S+ expect ([a-z ]+?) but", error):
+        if type(value) is int and "whole" in _TYPES.get(found[1], ""):
+            return "is too large or too small"
         return f"must be {_TYPES.get(found[1], found[1])}"
     if found := re.search(r"valid values are: \{(.*)\}", error):
         return f"must be one of {found[1].replace(chr(39), '').strip()}"

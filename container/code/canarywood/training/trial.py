@@ -127,7 +127,13 @@ def _leaves(config: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _culprit(parameters: Mapping[str, Any], error: str) -> str | None:
-    """The parameter without which XGBoost does not say this, the central ones asked last."""
+    """The parameter without which XGBoost does not say this, the central ones asked last.
+
+    A name in the message goes first: left out, num_class has a default that is refused as well.
+    """
+    named = re.search(r"for Parameter (\w+)", error)
+    if named and named[1] in parameters:
+        return named[1]
     asked = sorted(parameters, key=lambda name: (name in _CENTRAL, name))
     for name in asked:
         rest = {other: value for other, value in parameters.items() if other != name}
