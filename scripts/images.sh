@@ -32,6 +32,9 @@ if ! docker build --network host --tag "$image" \
     echo "images: the build of $image failed" >&2
     exit 1
 fi
+# The image that this one replaced has no name any more; the builder's cache stays.
+docker image prune --force --filter label=org.opencontainers.image.title=canarywood >/dev/null
+
 grep -o 'pruned .*' "$log" || true
 size=$(docker image inspect --format '{{.Size}}' "$image")
 echo "$image: $((size / 1000000)) MB, built in $((SECONDS - started)) s, revision $revision"

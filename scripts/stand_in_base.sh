@@ -39,15 +39,14 @@ mirror_of() {
     # shellcheck disable=SC2016  # apt fills in $(REPO_URI), not the shell
     apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Label: $1" 2>/dev/null | head -1
 }
-mirror=$(mirror_of Debian)
-mirror=${mirror:-http://deb.debian.org/debian}
+mirror=$(mirror_of Debian)  # none (not a Debian machine): debootstrap has a default of its own
 security=$(mirror_of Debian-Security)
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
 say "cannot be pulled: building a stand-in of $image with debootstrap (a minute or two)"
-if ! debootstrap --variant=minbase "$suite" "$root" "$mirror" >"$work/log" 2>&1; then
+if ! debootstrap --variant=minbase "$suite" "$root" ${mirror:+"$mirror"} >"$work/log" 2>&1; then
     tail -20 "$work/log" "$root/debootstrap/debootstrap.log" 2>/dev/null >&2 || true
     say "debootstrap failed"
     exit 1
@@ -75,6 +74,7 @@ rm -rf "$root"/usr/share/{groff,info,linda,lintian,locale,man}/* \
 find "$root/usr/share/doc" -depth -type d -empty -delete
 
 # --- what this machine needs to reach its registries -----------------------------------------------
+mirror=${mirror:-$(awk '$1 == "deb" { print $2; exit }' "$root/etc/apt/sources.list")}
 {
     echo "deb $mirror $suite main"
     echo "deb $mirror $suite-updates main"

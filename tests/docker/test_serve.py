@@ -171,8 +171,8 @@ def test_a_request_half_sent_at_the_stop_is_answered(
 def test_a_missing_model_ends_the_container_with_one_line(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    (tmp_path / "model").mkdir()
-    outcome = engine.run("serve", opt_ml=tmp_path, options=options)
+    (tmp_path / "ml" / "model").mkdir(parents=True)
+    outcome = engine.run("serve", opt_ml=tmp_path / "ml", options=options)
     (line,) = outcome.stderr.splitlines()
     assert outcome.code == 1
     assert line.startswith("canarywood serve: ")
