@@ -1,0 +1,228 @@
+"""POST /invocations: from a WSGI environment to an answer. The hot path: no Flask in here.
+
+    check headers -> wait for a slot -> read -> decode -> predict in blocks -> encode
+
+The order is the rule: what cannot be answered (type, Accept, size) is refused before it costs
+anything, and a body is read only by a request that holds a slot, so that memory is bounded by
+the slots and not by the queue. Between the steps the deadline is looked at.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from canarywood import media
+from canarywood.errors import (
+    AcceptError,
+    BodyError,
+    RequestError,
+    SettingsError,
+    TooLargeError,
+)
+from canarywood.logs import fields
+from canarywood.schema.definition import Schema
+from canarywood.serving.admission import Admission, Deadline
+from canarywood.serving.problems import problem, problem_of
+
+ROWS_PER_BLOCK = 4096  # predicted between two looks at the deadline
+ATTRIBUTES_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
+ATTRIBUTES = re.compile(r"[\x20-\x7e]{1,1024}")
+
+STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+log = logging.getLogger(__name__)
+
+Floats = NDArray[np.float32]
+Environ = Mapping[str, Any]
+
+
+class Model(Protocol):
+    """What is asked of a model; canarywood.serving.scorer.Scorer is one."""
+
+    @property
+    def schema(self) -> Schema:
+        """The data contract."""
+
+    @property
+    def unknown_categories(self) -> Mapping[str, int]:
+        """By column, cells whose category training never saw, in this process."""
+
+    def decode(self, body: bytes, content: media.MediaType) -> Floats:
+        """The rows of a body, (rows, features)."""
+
+    def predict(self, features: Floats) -> Floats:
+        """(rows,) or (rows, outputs)."""
+
+    def encode(self, scores: Floats, accept: str) -> bytes:
+        """The body of the answer."""
+
+    def warm_up(self) -> None:
+        """Answer one row, so that no client pays for first uses."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer; `rows` is 0 where nothing was predicted."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+    rows: int = 0
+
+    @property
+    def status_line(self) -> str:
+        """`200 OK`."""
+        return STATUS_LINES[self.status]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may take."""
+
+    body_bytes: int
+    timeout_s: float
+
+
+class Invocations:
+    """Answers invocations of one model.
+
+    Args:
+        content_types: that the model decodes.
+        accepts: that it encodes, the default first.
+        deadline: makes the deadline of a request that has so many seconds.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        limits: Limits,
+        admission: Admission,
+        content_types: tuple[str, ...],
+        accepts: tuple[str, ...],
+        *,
+        deadline: Callable[[float], Deadline] = Deadline.after,
+    ) -> None:
+        self._model = model
+        self._limits = limits
+        self._admission = admission
+        self._content_types = content_types
+        self._accepts = accepts
+        self._deadline = deadline
+
+    def answer(self, environ: Environ, request_id: str) -> Answer:
+        """Answer one request; no exception leaves this."""
+        try:
+            body, accept, rows = self._predict(environ)
+        except RequestError as error:
+            return refusal(error, request_id)
+        except Exception:
+            log.exception("invocation failed", extra=fields(request_id=request_id))
+            return failure(request_id)
+        headers = [
+            ("Content-Type", accept),
+            ("Content-Length", str(len(body))),
+            ("X-Request-Id", request_id),
+        ]
+        attributes = environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES")
+        if attributes and ATTRIBUTES.fullmatch(attributes):
+            headers.append((ATTRIBUTES_HEADER, attributes))
+        return Answer(200, headers, body, rows)
+
+    def _predict(self, environ: Environ) -> tuple[bytes, str, int]:
+        """Body and type of the answer, and how many rows it holds."""
+        deadline = self._deadline(self._limits.timeout_s)
+        content = media.content_type(environ.get("CONTENT_TYPE"), self._content_types)
+        accept = media.choose(environ.get("HTTP_ACCEPT"), self._accepts)
+        self._check_length(environ.get("CONTENT_LENGTH"))
+        with self._admission.slot(deadline):
+            features = self._model.decode(self._read(environ), content)
+            scores = self._scores(features, deadline)
+            deadline.check()
+            return self._model.encode(scores, accept), accept, len(features)
+
+    def _check_length(self, declared: str | None) -> None:
+        if declared and declared.isdigit():
+            if int(declared) == 0:
+                raise _empty()
+            if int(declared) > self._limits.body_bytes:
+                raise self._too_large()
+
+    def _read(self, environ: Environ) -> bytes:
+        body: bytes = environ["wsgi.input"].read(self._limits.body_bytes + 1)
+        if len(body) > self._limits.body_bytes:
+            raise self._too_large()
+        if not body:
+            raise _empty()
+        declared = environ.get("CONTENT_LENGTH")
+        if declared and declared.isdigit() and len(body) != int(declared):
+            raise BodyError("the body is shorter than its Content-Length", code="incomplete_body")
+        return body
+
+    def _scores(self, features: Floats, deadline: Deadline) -> Floats:
+        """Predict; a large request in blocks, so that it can be given up between two."""
+        deadline.check()
+        if len(features) <= ROWS_PER_BLOCK:
+            return self._model.predict(features)
+        blocks = []
+        for start in range(0, len(features), ROWS_PER_BLOCK):
+            deadline.check()
+            blocks.append(self._model.predict(features[start : start + ROWS_PER_BLOCK]))
+        return np.concatenate(blocks)
+
+    def _too_large(self) -> TooLargeError:
+        return TooLargeError(
+            f"the body is larger than {self._limits.body_bytes} bytes; send fewer rows at a time"
+        )
+
+
+def refusal(error: RequestError, request_id: str) -> Answer:
+    """The answer for an error of our tree."""
+    return _problem_answer(
+        int(error.status), problem_of(error, request_id), request_id, error.headers
+    )
+
+
+def failure(request_id: str) -> Answer:
+    """The answer for a fault of ours: it says nothing, the log says all."""
+    detail = "internal error; the log has more under this request_id"
+    return _problem_answer(
+        500, problem(500, "internal", detail, request_id=request_id), request_id, {}
+    )
+
+
+def _problem_answer(
+    status: int, body: bytes, request_id: str, headers: Mapping[str, str]
+) -> Answer:
+    return Answer(
+        status,
+        [
+            ("Content-Type", media.PROBLEM),
+            ("Content-Length", str(len(body))),
+            ("X-Request-Id", request_id),
+            *headers.items(),
+        ],
+        body,
+    )
+
+
+def _empty() -> BodyError:
+    return BodyError("the body is empty; send at least one row", code="empty_body")
+
+
+def accepts_with_default(accepts: tuple[str, ...], default: str) -> tuple[str, ...]:
+    """The types of an answer with the default first; SettingsError where it is none of them."""
+    if not default:
+        return accepts
+    try:
+        chosen = media.choose(default, accepts)
+    except AcceptError as error:
+        raise SettingsError(f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT: {error.detail}") from error
+    return (chosen, *(offer for offer in accepts if offer != chosen))

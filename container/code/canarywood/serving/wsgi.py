@@ -1,0 +1,187 @@
+"""The WSGI application of a worker, and the one place where its parts are put together.
+
+gunicorn calls `create()` once, in its master: the model is loaded there, and every worker gets
+it by fork.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+from wsgiref.util import setup_testing_defaults
+
+from canarywood import logs, media
+from canarywood.contract import Layout
+from canarywood.errors import CanarywoodError
+from canarywood.logs import fields
+from canarywood.serving.admission import Admission
+from canarywood.serving.health import notify
+from canarywood.serving.invocations import (
+    Answer,
+    Invocations,
+    Limits,
+    Model,
+    accepts_with_default,
+    failure,
+)
+from canarywood.serving.metrics import Metrics
+from canarywood.serving.openapi import document, example_record
+from canarywood.serving.pages import Pages, create_pages, execution_parameters
+from canarywood.serving.plan import RUN_VARIABLE, Run, ServePlan, make_plan
+from canarywood.serving.problems import request_id_of
+from canarywood.serving.scorer import ACCEPTS, CONTENT_TYPES, Scorer
+from canarywood.settings import ServeSettings
+
+ROUTES = ("/invocations", "/execution-parameters", "/metrics", "/openapi.json")
+UNLOGGED = ("/ping",)
+
+log = logging.getLogger(__name__)
+
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class Application:
+    """Sends POST /invocations down the hot path, all else to the pages; counts and logs."""
+
+    def __init__(
+        self,
+        model: Model,
+        invocations: Invocations,
+        pages: Wsgi,
+        metrics: Metrics,
+        request_log_share: float,
+    ) -> None:
+        self._model = model
+        self._invocations = invocations
+        self._pages = pages
+        self._metrics = metrics
+        self._share = logs.Share(request_log_share)
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request (PEP 3333)."""
+        if environ["PATH_INFO"] == "/invocations" and environ["REQUEST_METHOD"] == "POST":
+            return self._invocation(environ, start_response)
+        return self._page(environ, start_response)
+
+    def warm_up(self) -> None:
+        """Answer one row, and every page, as for a client; raises where that fails.
+
+        Called in the master too: what a first use imports is then shared by all workers, and
+        there for those that may no longer read every folder once they have dropped to their user.
+        """
+        self._model.warm_up()
+        body = json.dumps([example_record(self._model.schema)]).encode()
+        environ = {
+            "CONTENT_TYPE": media.JSON,
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+        }
+        answer = self._invocations.answer(environ, "warm-up")
+        if answer.status != 200:
+            raise RuntimeError(f"the first prediction fails: {answer.body.decode()}")
+        for route in ROUTES:
+            page: dict[str, Any] = {"PATH_INFO": route}
+            setup_testing_defaults(page)
+            b"".join(self._pages(page, lambda *_: None))
+
+    def _invocation(
+        self, environ: dict[str, Any], start_response: StartResponse
+    ) -> Iterable[bytes]:
+        began = time.perf_counter()
+        request_id = request_id_of(environ)
+        self._metrics.in_flight.inc()
+        try:
+            answer = self._invocations.answer(environ, request_id)
+            start_response(answer.status_line, answer.headers)
+        finally:
+            self._metrics.in_flight.dec()
+        seconds = time.perf_counter() - began
+        self._metrics.count_invocation(answer.status, seconds, answer.rows)
+        self._metrics.count_unknown(self._model.unknown_categories)
+        if self._share.picks() or answer.status >= 500:
+            self._log(environ, answer, request_id, seconds)
+        return [answer.body]
+
+    def _log(
+        self, environ: dict[str, Any], answer: Answer, request_id: str, seconds: float
+    ) -> None:
+        log.info(
+            "request",
+            extra=fields(
+                request_id=request_id,
+                status=answer.status,
+                milliseconds=round(1000 * seconds, 3),
+                rows=answer.rows,
+                bytes_in=int(environ.get("CONTENT_LENGTH") or 0),
+                bytes_out=len(answer.body),
+                content_type=environ.get("CONTENT_TYPE", "")[:100],
+            ),
+        )
+
+    def _page(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Any other route; the request id is fixed here, so that all who look see one."""
+        environ["HTTP_X_REQUEST_ID"] = request_id_of(environ)
+        route = environ["PATH_INFO"]
+        if route in UNLOGGED:
+            return self._pages(environ, start_response)
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> object:
+            self._metrics.count_request(route if route in ROUTES else "other", int(status[:3]))
+            return start_response(status, headers, *rest)
+
+        try:
+            return self._pages(environ, start)
+        except Exception:  # what Flask raises before its own handlers are in charge
+            request_id = environ["HTTP_X_REQUEST_ID"]
+            log.exception("page failed", extra=fields(request_id=request_id))
+            answer = failure(request_id)
+            start(answer.status_line, answer.headers)
+            return [answer.body]
+
+
+def build(model: Model, plan: ServePlan, outputs: int) -> Application:
+    """Put the parts of a worker together."""
+    settings = plan.settings
+    metrics = Metrics(plan.run.metrics_folder)
+    accepts = accepts_with_default(ACCEPTS, settings.default_accept)
+    pages = create_pages(
+        Pages(
+            openapi=document(model.schema, outputs, accepts),
+            metrics=metrics,
+            execution_parameters=execution_parameters(plan.slots, settings.max_body_bytes),
+        )
+    )
+    invocations = Invocations(
+        model,
+        Limits(settings.max_body_bytes, settings.timeout_s),
+        Admission(settings.threads, settings.queue_size, metrics.queue_length.inc),
+        CONTENT_TYPES,
+        accepts,
+    )
+    return Application(model, invocations, pages.wsgi_app, metrics, settings.request_log_share)
+
+
+def create() -> Application:
+    """The application of the model in base/model, by environment variables alone.
+
+    A fault of the model or of a setting is told to the supervisor, which says it once, in one
+    line; gunicorn just ends.
+    """
+    run = Run(Path(os.environ[RUN_VARIABLE]))
+    logs.configure(ServeSettings.from_environment().log_level)
+    try:
+        plan = make_plan(os.environ, run)
+        scorer = Scorer.load(Layout.from_environment().model)
+        application = build(scorer, plan, scorer.outputs)
+        application.warm_up()
+    except CanarywoodError as error:
+        notify(run.notices_socket, f"failed {error}")
+        raise SystemExit(1) from error
+    return application
