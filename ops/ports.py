@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from canarywood.errors import SettingsError
@@ -34,14 +35,20 @@ def holder(port: int) -> str:
     """Who listens on a port, as far as the system tells: `nginx (process 71)`."""
     sockets = _listening(port)
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            links = {str(link.readlink()) for link in (process / "fd").iterdir()}
-            if links & sockets:
+        if sockets & _open_files(process):
+            with suppress(OSError):  # it has ended since
                 name = (process / "comm").read_text(encoding="utf-8").strip()
                 return f"{name} (process {process.name})"
-        except OSError:
-            continue  # ended, or another user's
     return "another program"
+
+
+def _open_files(process: Path) -> set[str]:
+    found = set()
+    with suppress(OSError):  # it has ended, or is another user's
+        for link in (process / "fd").iterdir():
+            with suppress(OSError):  # closed since
+                found.add(str(link.readlink()))
+    return found
 
 
 def _listening(port: int) -> set[str]:

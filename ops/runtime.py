@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from canarywood.errors import SettingsError
+from ops import servers
 
 CODE = Path("container/code")
 IMAGE = "canarywood:local"
@@ -35,10 +36,12 @@ class Runtime(Protocol):
         """Run a command on a base folder to its end; its output goes to `log`, line by line."""
         ...
 
-    def start(
-        self, base: Path, *, port: int, environment: Mapping[str, str], log: Path
-    ) -> subprocess.Popen[bytes]:
-        """Start `serve` so that it outlives this process; it answers on 127.0.0.1:`port`."""
+    def start(self, base: Path, *, port: int, environment: Mapping[str, str], log: Path) -> int:
+        """Start `serve` so that it outlives this process, and answers on 127.0.0.1:`port`.
+
+        Returns:
+            Its process id. SAGEMAKER_BASE_DIR=`base` stands in the process's environment.
+        """
         ...
 
 
@@ -63,12 +66,10 @@ class ProcessRuntime:
         """See Runtime."""
         return _run(self._command(command), self._environment(base), log, on_line)
 
-    def start(
-        self, base: Path, *, port: int, environment: Mapping[str, str], log: Path
-    ) -> subprocess.Popen[bytes]:
+    def start(self, base: Path, *, port: int, environment: Mapping[str, str], log: Path) -> int:
         """See Runtime."""
         own = {**self._environment(base), **environment, "SAGEMAKER_BIND_TO_PORT": str(port)}
-        return _start(self._command("serve"), own, log)
+        return servers.spawn(self._command("serve"), own, log)
 
     def _command(self, command: str) -> list[str]:
         return [sys.executable, "-m", "canarywood", command]
@@ -113,16 +114,14 @@ class DockerRuntime:
         words = [*self._options(base), "--network", "none", self.image, command]
         return _run([self.docker, "run", *words], dict(os.environ), log, on_line)
 
-    def start(
-        self, base: Path, *, port: int, environment: Mapping[str, str], log: Path
-    ) -> subprocess.Popen[bytes]:
+    def start(self, base: Path, *, port: int, environment: Mapping[str, str], log: Path) -> int:
         """See Runtime. The docker client stays attached: it hands signals on, and logs."""
         words = [*self._options(base), "--publish", f"127.0.0.1:{port}:{SERVING_PORT}"]
         for name, value in environment.items():
             words += ["--env", f"{name}={value}"]
         # The client's own environment bears the mark by which `down` knows its server.
         own = {**os.environ, "SAGEMAKER_BASE_DIR": str(base)}
-        return _start([self.docker, "run", *words, self.image, "serve"], own, log)
+        return servers.spawn([self.docker, "run", *words, self.image, "serve"], own, log)
 
     def _options(self, base: Path) -> list[str]:
         user = f"{os.getuid()}:{os.getgid()}"  # what a job writes belongs to the caller
@@ -146,16 +145,3 @@ def _run(command: list[str], environment: dict[str, str], log: Path, on_line: On
             stream.flush()
             on_line(line.decode(errors="replace").rstrip())
     return process.returncode
-
-
-def _start(command: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as stream:
-        return subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # a Ctrl-C at the terminal is not meant for the server
-        )

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,33 @@ class Server:
     def write(self, home: Path) -> None:
         """Remember it in the project's folder."""
         write_json(home / RECORD, dataclasses.asdict(self))
+
+
+def spawn(command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
+    """Start a program that outlives this one; returns its process id.
+
+    In a session of its own, as a Ctrl-C at the terminal is not meant for it. Not by subprocess,
+    which warns of a child that is left behind: this one is meant to be.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    return os.posix_spawnp(
+        command[0],
+        list(command),
+        dict(environment),
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), write, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+
+
+def exit_status(pid: int) -> int | None:
+    """Of a child that has ended; None while it runs."""
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None
 
 
 def read(home: Path) -> Server | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,20 +61,20 @@ def serve(
     shutil.rmtree(layout.base, ignore_errors=True)
     unpack(home.archive, layout.model)
     log = home.log("serve")
-    process = runtime.start(layout.base, port=chosen, environment=environment, log=log)
-    server = Server(project, process.pid, chosen, str(layout.base), wanted)
+    pid = runtime.start(layout.base, port=chosen, environment=environment, log=log)
+    server = Server(project, pid, chosen, str(layout.base), wanted)
     server.write(home.folder)
-    _wait(server, home, process)
+    _wait(server, home)
     return Served(server, reused=False, note=note)
 
 
-def _wait(server: Server, home: Home, process: subprocess.Popen[bytes]) -> None:
+def _wait(server: Server, home: Home) -> None:
     """Until /ping answers 200; raises JobError where the server ends before, or takes too long."""
     deadline = time.monotonic() + READY_S
     client = Client(server.port)
     log = home.log("serve")
     while not client.is_ready():
-        status = process.poll()
+        status = servers.exit_status(server.pid)
         if status is not None:
             raise JobError(failure("serve", status, home.layout("serve"), log))
         if time.monotonic() > deadline:
