@@ -43,7 +43,7 @@ images:                    ## build canarywood:local
 	docker build --tag canarywood:local container
 
 conformance: .venv/run.stamp   ## SageMaker's contract against [IMAGE=name | URL=http://host:port]
-	@$(python) -m conformance $(if $(IMAGE),--image $(IMAGE)) $(if $(URL),--url $(URL))
+	@$(python) -m conformance $(if $(IMAGE),--image $(IMAGE),$(if $(URL),--url $(URL),--process))
 
 bench: .venv/dev.stamp     ## measure, and compare with benchmarks/baseline.json
 	@$(python) -m benchmarks

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from canarywood import reports
+from canarywood.artifact import Manifest
 from canarywood.contract import read_json
-from canarywood.errors import DataError
+from canarywood.errors import ArtifactError, DataError
 from ops.jobs import METRIC_LINE, last_line
 from ops.plan import Home
 
@@ -50,15 +52,25 @@ def _preprocess(home: Home) -> str:
 
 
 def _train(home: Home) -> str:
-    return last_line(home.log("train"), METRIC_LINE.search).replace("\t", "  ")
+    try:
+        manifest = Manifest.read(home.layout("train").model)
+    except ArtifactError:
+        return last_line(home.log("train"), METRIC_LINE.search).replace("\t", "  ")
+    metrics = [f"{name} {value:.4g}" for name, value in manifest.metrics.items()]
+    return ", ".join([f"{manifest.rounds} rounds", *metrics])
 
 
 def _evaluate(home: Home) -> str:
-    for kind, metrics in _object(home.evaluation / "evaluation.json").items():
-        if kind.endswith("_metrics") and isinstance(metrics, dict):
-            shown = [f"{name} {_value(metrics[name])}" for name in HEADLINE if name in metrics]
-            return ", ".join(shown[:3])
-    return ""
+    try:
+        report = reports.read(home.evaluation / "evaluation.json")
+    except DataError:
+        return ""
+    metrics: dict[str, Any] = next(
+        (report[kind] for kind in reports.KINDS.values() if kind in report), {}
+    )
+    return ", ".join(
+        [f"{name} {_value(metrics[name])}" for name in HEADLINE if name in metrics][:3]
+    )
 
 
 def _value(metric: Any) -> str:

@@ -127,6 +127,7 @@ def plan(project: Project, home: Home, tables: Mapping[str, Sequence[Path]]) -> 
             (
                 Copy(home.archive, f"processing/model/{ARCHIVE_FILE}"),
                 Copy(output("test"), "processing/test"),
+                Copy(output("report") / "preprocess.json", "processing/report/preprocess.json"),
             ),
         ),
     )

@@ -40,6 +40,7 @@ def test_the_plan_lays_what_the_platform_lays() -> None:
     assert evaluate.copies == (
         Copy(Path("/home/model.tar.gz"), "processing/model/model.tar.gz"),
         Copy(made / "test", "processing/test"),
+        Copy(made / "report" / "preprocess.json", "processing/report/preprocess.json"),
     )
 
 
