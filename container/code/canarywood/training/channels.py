@@ -118,9 +118,9 @@ def _table(layout: Layout, channel: str, schema: Schema | None) -> tuple[pa.Tabl
         table = read_tables(folder, content_type=content_type, form=form)
         if table.num_rows == 0:
             raise DataError(f"{paths[0].name} has no rows")
-        return table, "parquet" if typed else "csv"
     except DataError as error:
         raise DataError(f"channel {channel}: {error}") from error
+    return table, "parquet" if typed else "csv"
 
 
 def _form(path: Path, schema: Schema) -> CsvForm:

@@ -47,7 +47,7 @@ def plain_error(text: str) -> str:
     """XGBoost's error without the time, the source line, and the C++ stack."""
     text = text.split("Stack trace:")[0]
     text = re.sub(r"^\[\d\d:\d\d:\d\d\] ", "", text.strip())
-    text = re.sub(r"^\S+\.(?:cc|cu|h|cuh):\d+: ", "", text)
+    text = re.sub(r"^(?:WARNING: )?\S+\.(?:cc|cu|h|cuh):\d+: ", "", text)
     return text.strip()
 
 

@@ -5,6 +5,7 @@ All of it is callbacks, so that the user's `train` function stays a plain call o
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -41,12 +42,12 @@ class RoundLog(xgb.callback.TrainingCallback):  # type: ignore[misc]  # no types
         return False
 
     def scores(self, iteration: int) -> dict[str, float]:
-        """Every metric after one round: `validation-auc` -> 0.67."""
+        """Every metric after one round: `validation-auc` -> 0.67; without NaN."""
         return {
             f"{data}-{metric}": float(values[iteration])
             for data, metrics in self._log.items()
             for metric, values in metrics.items()
-            if iteration < len(values)
+            if iteration < len(values) and math.isfinite(values[iteration])
         }
 
 
