@@ -97,17 +97,22 @@ def text_of(value: object, missing: AbstractSet[str]) -> str | None:
     raise BodyError(f"{shown(value)} is not a text", code="category")
 
 
-def moment(text: str | None) -> datetime | None:
-    """A time text (ISO 8601, with a blank or T, time of day optional) as a naive datetime."""
+def moment(text: str | None, *, keep_zone: bool = False) -> datetime | None:
+    """A time text (ISO 8601, with a blank or T, time of day optional).
+
+    The parts of a time (its hour, its weekday) are those that are written; only a comparison
+    of two times needs the zone.
+    """
     if text is None:
         return None
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=None)
+        found = datetime.fromisoformat(text)
     except ValueError:
         raise BodyError(
             f"{shown(text)} is not a time; write it like 2013-04-01 or 2013-04-01T06:00:00",
             code="time",
         ) from None
+    return found if keep_zone else found.replace(tzinfo=None)
 
 
 def shown(value: object) -> str:

@@ -27,6 +27,7 @@ __all__ = [
     "WEIGHT",
     "CsvForm",
     "TableReader",
+    "distinct_texts",
     "encode",
     "labels",
     "read_tables",
@@ -164,6 +165,12 @@ def weights(table: pa.Table, schema: Schema) -> NDArray[np.float32] | None:
         row = int(np.argmax(wrong)) + 1
         raise DataError(f"{source_of(table, row)}, column {name}: a weight must be 0 or more")
     return found.astype(np.float32)
+
+
+def distinct_texts(column: pa.ChunkedArray, missing: frozenset[str]) -> list[str]:
+    """The different texts of a column, missing cells left out, sorted."""
+    indices, texts = _texts(column, missing)
+    return sorted({texts[code] for code in np.unique(indices[indices >= 0])})
 
 
 def _labels(column: pa.ChunkedArray, target: Target, missing: frozenset[str]) -> Matrix:

@@ -1,0 +1,1 @@
+"""Preparation: joins, splits, the leakage check, statistics."""
