@@ -120,6 +120,7 @@ def early_stopping(rounds: int, parameters: Mapping[str, Any]) -> list[Any]:
     The model that is left ends with its best round, so that every program that loads it predicts
     alike, whether it knows `best_iteration` or not.
     """
-    can_cut = parameters.get("booster", "gbtree") == "gbtree"
+    drops = any(parameters.get(name) for name in ("rate_drop", "one_drop"))  # 3.4: with gbtree too
+    can_cut = parameters.get("booster", "gbtree") == "gbtree" and not drops
     stop = xgb.callback.EarlyStopping(rounds=rounds, data_name="validation", save_best=can_cut)
     return [stop] if can_cut else [stop, KeepBest()]

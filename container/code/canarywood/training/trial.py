@@ -30,7 +30,10 @@ _STAND_INS = {"quantile_alpha": 0.5, "num_class": ROWS}
 _CENTRAL = ("tree_method", "num_class", "booster", "objective")
 # Parts of XGBoost's configuration that are not parameters.
 _INTERNAL = frozenset(
-    {"name", "num_feature", "num_target", "num_trees", "specified_updater", "updater_seq"}
+    {
+        *("name", "num_feature", "num_target", "num_trees", "rng_state"),
+        *("specified_updater", "updater_seq"),
+    }
 )
 
 
