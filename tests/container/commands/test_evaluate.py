@@ -18,7 +18,7 @@ from canarywood import reports
 from canarywood.artifact import MODEL_FILE, SCHEMA_FILE, Manifest, pack
 from canarywood.commands import evaluate
 from canarywood.contract import Layout
-from canarywood.errors import ArtifactError, DataError
+from canarywood.errors import ArtifactError, DataError, UserError
 from canarywood.schema import table as tables
 from canarywood.schema.definition import Column, Schema, Target
 
@@ -289,3 +289,45 @@ def test_a_pickle_is_refused_and_never_opened(job: Job):
     job.put_model()
     with pytest.raises(ArtifactError, match="pickle"):
         evaluate.run(job.layout)
+
+
+TEST = (np.array([0.0, 1.0]), np.array([0.2, 0.7]), np.ones(2))
+
+
+def test_the_users_metrics_join_ours(job: Job):
+    job.put_test(rows(400, 1, BINARY))
+    report = job.run()  # the user's file as it is shipped
+    assert reports.metric(report, "lift_in_top_tenth") > 1.5
+    assert reports.deviation(report, "lift_in_top_tenth") is None
+
+
+def test_the_users_function_cannot_change_what_we_report():
+    def spoil(truth, scores, weights):
+        truth[:] = scores[:] = weights[:] = 9
+        return {"one": np.float32(1), "two": 2}
+
+    assert evaluate.own_metrics(spoil, TEST, {}) == {"one": 1.0, "two": 2.0}
+    assert TEST[0].tolist() == [0.0, 1.0]
+
+
+def test_without_a_function_there_are_no_further_metrics():
+    assert evaluate.own_metrics(None, TEST, {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        ({"auc": 1.0}, "auc is computed already"),
+        ({"x": math.nan}, "x must be finite"),
+        ({"x": "high"}, "x must be a number"),
+        (0.5, "must return a dict"),
+    ],
+)
+def test_what_is_no_metric_of_the_users_is_refused(found, sentence):
+    with pytest.raises(UserError, match=r"model/evaluate\.py: .*" + sentence):
+        evaluate.own_metrics(lambda *_: found, TEST, {"auc": 0.5})
+
+
+def test_a_fault_in_the_users_function_is_said_to_be_there():
+    with pytest.raises(UserError, match=r"model/evaluate\.py: metrics failed: ZeroDivisionError"):
+        evaluate.own_metrics(lambda *_: {"x": 1 / 0}, TEST, {})

@@ -21,7 +21,7 @@ import pyarrow as pa
 from canarywood import logs, reports, steps
 from canarywood.artifact import ARCHIVE_FILE, MODEL_FILE, Artifact, unpack
 from canarywood.contract import Layout, read_json
-from canarywood.errors import ArtifactError, DataError, UserError
+from canarywood.errors import ArtifactError, CanarywoodError, DataError, UserError
 from canarywood.evaluation import page
 from canarywood.evaluation.columns import column_facts
 from canarywood.evaluation.evaluation import HEADLINE, Evaluation, measured, scored
@@ -80,7 +80,7 @@ def evaluate(
     every = row_weights(len(truth), weights)
     found = scored(target, truth, scores)
     values, deviations = measured(found, every)
-    own = _own_metrics(truth, scores, every, values)
+    own = own_metrics(steps.find("evaluate", "metrics"), (truth, scores, every), values)
     return Evaluation(
         name=scorer.schema.name,
         target=target,
@@ -141,14 +141,24 @@ def _rows(test: Path, schema: Schema) -> tuple[pa.Table, Floats, Floats | None]:
     return rows, truth[labelled], kept
 
 
-def _own_metrics(
-    truth: Floats, scores: Floats, weights: Floats, ours: Mapping[str, float]
+def own_metrics(
+    step: steps.Step | None, test: tuple[Floats, Floats, Floats], ours: Mapping[str, float]
 ) -> dict[str, float]:
-    """The metrics of the user's model/evaluate.py, checked."""
-    step = steps.find("evaluate", "metrics")
+    """The metrics of the user's model/evaluate.py, checked.
+
+    Args:
+        step: the user's function, or None where there is none.
+        test: truth, scores and weights of the rows; the user gets copies.
+        ours: metrics that are there already; their names are taken.
+    """
     if step is None:
         return {}
-    found = step(truth.copy(), scores.copy(), weights.copy())
+    try:
+        found = step(*(values.copy() for values in test))
+    except CanarywoodError:
+        raise
+    except Exception as error:
+        raise UserError(f"model/evaluate.py: metrics failed: {error!r}") from error
     if not isinstance(found, Mapping):
         raise UserError("model/evaluate.py: metrics must return a dict of numbers by name")
     own = {}

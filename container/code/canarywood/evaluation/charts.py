@@ -253,7 +253,7 @@ def _legend(names: Sequence[tuple[str, str]]) -> list[Markup]:
     for name, class_ in reversed(names):
         shown = shortened(name, 18)
         parts.append(text(shown, right, 12, anchor="end", class_=f"of {class_}"))
-        right -= len(shown) * GLYPH * 1.12 + 8  # these are bold
+        right -= len(shown) * GLYPH * 1.22 + 8  # these are bold
         parts.append(_box(right - 12, 2, right, 13, f"area legend {class_}"))
         right -= 28
     return parts
