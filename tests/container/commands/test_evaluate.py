@@ -242,14 +242,17 @@ def test_a_number_is_evaluated(tmp_path: Path):
     assert reports.metric(made.run(), "rmse") == pytest.approx(math.sqrt(mse), rel=1e-5)
 
 
-def test_warnings_of_preprocess_reach_the_page(job: Job):
+def test_what_preprocess_found_reaches_the_page(job: Job):
     job.put_test(rows(30, 11, BINARY))
     place = job.layout.processing / "report" / "preprocess.json"
     place.parent.mkdir()
-    place.write_text(json.dumps({"warnings": ["x alone nearly gives the target away"]}))
+    leakage = {"column": "dep_delay", "metric": "auc", "value": 0.94, "used": False}
+    warning = "x alone nearly gives the target away"
+    place.write_text(json.dumps({"warnings": [warning], "leakage": [leakage]}))
     job.run()
     html = (job.layout.processing / "evaluation" / "report.html").read_text()
-    assert "x alone nearly gives the target away" in html
+    assert warning in html
+    assert "dep_delay (not used): 0.940" in html
 
 
 def test_no_test_rows_are_a_users_fault(job: Job):

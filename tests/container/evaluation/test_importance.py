@@ -20,7 +20,7 @@ def data(rows: int = 500):
 
 
 def saved(folder: Path, **parameters: object) -> tuple[Path, xgb.Booster]:
-    booster = xgb.train({"nthread": 1, "max_depth": 3, **parameters}, xgb.DMatrix(*data()), 10)
+    booster = xgb.train({"nthread": 1, **parameters}, xgb.DMatrix(*data()), 10)
     path = folder / "xgboost-model"
     path.write_bytes(bytes(booster.save_raw("ubj")))
     return path, booster

@@ -24,7 +24,7 @@ from canarywood.contract import Layout, read_json
 from canarywood.errors import ArtifactError, CanarywoodError, DataError, UserError
 from canarywood.evaluation import page
 from canarywood.evaluation.columns import column_facts
-from canarywood.evaluation.evaluation import HEADLINE, Evaluation, measured, scored
+from canarywood.evaluation.evaluation import HEADLINE, Alone, Evaluation, measured, scored
 from canarywood.evaluation.importance import importances
 from canarywood.evaluation.metrics import Floats, Scored, row_weights
 from canarywood.evaluation.slices import Slice, slices
@@ -47,7 +47,7 @@ def run(layout: Layout) -> int:
         evaluation = evaluate(
             model_dir,
             layout.processing / "test",
-            warnings=_warnings(layout.processing / "report" / "preprocess.json"),
+            preparation=_object(layout.processing / "report" / "preprocess.json"),
             now=datetime.now(UTC),
         )
     target = layout.processing / "evaluation"
@@ -58,9 +58,13 @@ def run(layout: Layout) -> int:
 
 
 def evaluate(
-    model_dir: Path, test: Path, *, warnings: tuple[str, ...] = (), now: datetime
+    model_dir: Path, test: Path, *, preparation: Mapping[str, Any] | None = None, now: datetime
 ) -> Evaluation:
     """Everything there is to say of the model in a folder on the test rows in another.
+
+    Args:
+        preparation: the report of preprocess, where the job was given it: its warnings and what
+            single columns tell are shown again.
 
     Raises:
         ArtifactError: the model cannot be loaded, or says not what it predicts.
@@ -100,7 +104,8 @@ def evaluate(
             scorer.schema.feature_types,
         ),
         model=_model_facts(scorer),
-        warnings=warnings,
+        warnings=[str(each) for each in (preparation or {}).get("warnings", [])],
+        alone=_alone((preparation or {}).get("leakage", [])),
     )
 
 
@@ -191,13 +196,19 @@ def _model_facts(scorer: Scorer) -> dict[str, Any]:
     return dataclasses.asdict(scorer.manifest)
 
 
-def _warnings(path: Path) -> tuple[str, ...]:
-    """Warnings of the report that preprocess wrote, where the job was given it."""
-    if not path.is_file():
-        return ()
-    found = read_json(path)
-    listed = found.get("warnings", []) if isinstance(found, dict) else []
-    return tuple(str(each) for each in listed)
+def _object(path: Path) -> dict[str, Any]:
+    """A JSON object, or an empty one where the job was not given the file."""
+    found = read_json(path) if path.is_file() else {}
+    if not isinstance(found, dict):
+        raise DataError(f"{path} must hold a JSON object")
+    return found
+
+
+def _alone(listed: list[dict[str, Any]]) -> list[Alone]:
+    return [
+        Alone(str(each["column"]), str(each["metric"]), float(each["value"]), bool(each["used"]))
+        for each in listed
+    ]
 
 
 def _summary(evaluation: Evaluation) -> dict[str, Any]:

@@ -19,6 +19,21 @@ HEADLINE: dict[Task, str] = {"binary": "auc", "multiclass": "accuracy", "regress
 
 
 @dataclass(frozen=True)
+class Alone:
+    """What one column tells of the target by itself, measured by preprocess on training rows.
+
+    Attributes:
+        metric: auc (0.5 is nothing) or r2 (0 is nothing).
+        used: whether the column is a feature.
+    """
+
+    column: str
+    metric: str
+    value: float
+    used: bool
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """One model on one set of test rows.
 
@@ -29,6 +44,7 @@ class Evaluation:
         slices: by column.
         model: facts of the model, written as they are: versions, hyperparameters, sha256.
         warnings: sentences of preprocess, such as a column that gives the target away.
+        alone: what single columns tell, if preprocess said so.
         created: UTC, ISO 8601.
     """
 
@@ -46,6 +62,7 @@ class Evaluation:
     importances: Sequence[Importance] = ()
     model: Mapping[str, Any] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    alone: Sequence[Alone] = ()
 
     @property
     def headline(self) -> str:

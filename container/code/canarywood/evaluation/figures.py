@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from canarywood.evaluation import charts, curves
 from canarywood.evaluation.charts import BLUE, ORANGE, Bar, Interval, Line
-from canarywood.evaluation.evaluation import Evaluation
+from canarywood.evaluation.evaluation import Alone, Evaluation
 from canarywood.evaluation.importance import Importance
 from canarywood.evaluation.metrics import THRESHOLD, Binary, Multiclass, Regression, defined
 from canarywood.evaluation.slices import Slice
@@ -48,7 +48,8 @@ def sections(evaluation: Evaluation) -> list[Section]:
         found = _regression(evaluation, evaluation.scored)
     else:
         raise TypeError(type(evaluation.scored).__name__)
-    found.append(Section("What it looks at", _importance(evaluation)))
+    looks_at = (*_importance(evaluation), *_alone(evaluation.alone))
+    found.append(Section("What it looks at", looks_at))
     found.append(Section("Where it is strong and weak", _slices(evaluation)))
     return [section for section in found if section.figures]
 
@@ -243,6 +244,30 @@ def _importance(evaluation: Evaluation) -> tuple[Figure, ...]:
             )
         )
     return tuple(figures)
+
+
+def _alone(found: Sequence[Alone]) -> tuple[Figure, ...]:
+    """Single columns: where leakage shows first."""
+    if not found:
+        return ()
+    nothing = 0.5 if found[0].metric == "auc" else 0.0
+    bars = [
+        Bar(
+            each.column if each.used else f"{each.column} (not used)",
+            max(each.value - nothing, 0.0),
+            number(each.value),
+        )
+        for each in sorted(found, key=lambda each: (-each.value, each.column))[:MOST_FEATURES]
+    ]
+    name = {"auc": "AUC", "r2": "R²"}.get(found[0].metric, found[0].metric)
+    return (
+        Figure(
+            "What each column tells alone",
+            f"{name} of the training rows by this column alone; {nothing:g} is nothing. What comes "
+            "near 1 gives the target away and is hardly known when the model is asked.",
+            charts.bar_chart("What each column tells alone", bars, "quiet"),
+        ),
+    )
 
 
 def _bars(found: Sequence[Importance], view: str) -> list[Bar]:
