@@ -6,13 +6,16 @@ reads when it is imported; whichever worker is asked adds all of them up.
 
 from __future__ import annotations
 
+import struct
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+ATTEMPTS = 5  # to read the files of all workers
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -83,6 +86,10 @@ class Metrics:
                     self._unknown.labels(column).inc(more)
                     self._unknown_seen[column] = total
 
+    def open(self) -> None:
+        """Make this process's files, before others may read them."""
+        self.in_flight.inc(0)
+
     def render(self) -> bytes:
         """The text that a scraper reads: the sum over all processes."""
         if self._folder is None:
@@ -90,4 +97,9 @@ class Metrics:
         registry = CollectorRegistry()
         # its constructor ships no types
         MultiProcessCollector(registry, path=str(self._folder))  # type: ignore[no-untyped-call]
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return generate_latest(registry)
+            except (struct.error, OSError):  # a worker that starts has made its file, still empty
+                time.sleep(0.01)
         return generate_latest(registry)

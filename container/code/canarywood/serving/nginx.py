@@ -105,7 +105,9 @@ def configuration(plan: NginxPlan) -> str:
         timeout_s=settings.nginx_timeout_s,
         address=settings.bind_address,
         port=settings.port,
-        error_pages="\n".join(f"    error_page {own} /_error/{own};" for own in ERRORS),
+        error_pages="\n".join(
+            f"    error_page {own} ={status} /_error/{own};" for own, (status, *_) in ERRORS.items()
+        ),
         error_locations="\n".join(_error_location(own, settings) for own in ERRORS),
     )
 

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from canarywood.errors import RequestError
 
 LONGEST_BODY = 2048  # characters of it that reach SageMaker's OriginalMessage
-LONGEST_COLUMN = 200
+LONGEST_COLUMN = 100  # JSON may write one as twelve
 
 # What may stand in a request id: it is echoed into headers, logs and nginx's own JSON.
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:=+/@-]{1,128}")

@@ -11,6 +11,7 @@ import grp
 import os
 import pwd
 import signal
+import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,14 +36,17 @@ class Identity:
 
 
 def unprivileged_identity(
-    status: Path = Path("/proc/self/status"), users: Sequence[str] = USERS
+    status: Path = Path("/proc/self/status"),
+    users: Sequence[str] = USERS,
+    program: Sequence[str] = (os.__file__, __file__, sysconfig.get_path("purelib")),
 ) -> Identity | None:
     """Who the workers should become; None where they stay who they are.
 
     SageMaker starts containers as root. Elsewhere they may start as any user, or as a root
-    without the capabilities that a change of user takes.
+    without the capabilities that a change of user takes. And a Python that only root can read
+    cannot be left: a worker imports modules also late, a codec at the first use of its name.
     """
-    if os.geteuid() != 0 or not _may_drop(status):
+    if os.geteuid() != 0 or not _may_drop(status) or not all(map(_is_public, program)):
         return None
     for name in users:
         try:
@@ -60,6 +64,14 @@ def _may_drop(status: Path) -> bool:
             held = int(line.split()[1], 16)
             return all(held >> bit & 1 for bit in DROP_CAPABILITIES.values())
     return False
+
+
+def _is_public(name: str) -> bool:
+    """Whether every user can read this file."""
+    path = Path(name).resolve()
+    return bool(path.stat().st_mode & 0o004) and all(
+        folder.stat().st_mode & 0o001 for folder in path.parents
+    )
 
 
 def spawn(argv: Sequence[str], environment: Mapping[str, str]) -> int:

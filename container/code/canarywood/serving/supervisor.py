@@ -177,11 +177,15 @@ class Supervisor:
         pid = next((pid for pid, known in self._names.items() if known == name), None)
         if pid is None:
             return
-        if name in self._ended:
-            signal_group(pid, number)  # its master is gone: tell the orphans themselves
-        else:
+        if name not in self._ended:
             os.kill(pid, number)
-        self._until(lambda: not signal_group(pid, 0), until - self._clock())
+        elif not signal_group(pid, number):  # its master is gone: tell the orphans themselves
+            return
+        # Once more each second, and to all: gunicorn's workers do not hear a signal that comes
+        # right after their fork.
+        while not self._until(lambda: not signal_group(pid, 0), min(1.0, until - self._clock())):
+            if self._clock() >= until or not signal_group(pid, number):
+                return
 
     def _kill_rest(self) -> None:
         """Leave no process behind, whatever happened before."""

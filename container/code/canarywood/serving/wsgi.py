@@ -76,6 +76,7 @@ class Application:
         Called in the master too: what a first use imports is then shared by all workers, and
         there for those that may no longer read every folder once they have dropped to their user.
         """
+        self._metrics.open()
         self._model.warm_up()
         body = json.dumps([example_record(self._model.schema)]).encode()
         environ = {
