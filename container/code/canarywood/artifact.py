@@ -113,8 +113,9 @@ class Artifact:
 
     def check(self) -> None:
         """Compare every digest of the manifest; raises ArtifactError at the first that is off."""
-        head = self.model_path.open("rb").read(2)
-        if head[:1] == b"\x80":
+        with self.model_path.open("rb") as stream:
+            first = stream.read(1)
+        if first == b"\x80":
             raise ArtifactError(
                 f"{self.model_path} is a pickle, which can run any code when it is opened; "
                 "save the booster with Booster.save_model(...) as .ubj or .json instead"

@@ -113,7 +113,7 @@ class RowReader:
         with np.errstate(over="ignore"):
             for position, name in enumerate(self.schema.features):
                 matrix[:, position] = codes[name] if name in codes else columns[name]
-        check_finite(matrix, self.schema.features)
+        settle(matrix, self.schema.features)
         return matrix
 
     def _codes(self, column: Column, texts: NDArray[Any]) -> NDArray[np.float64]:
@@ -139,8 +139,15 @@ def in_range(column: Column, value: float) -> float:
     return value
 
 
-def check_finite(matrix: Matrix, features: Sequence[str]) -> None:
-    """Raise RowsError `non_finite` at the first infinity; NaN is a missing value."""
+def settle(matrix: Matrix, features: Sequence[str]) -> None:
+    """Give zero one sign, in place, and refuse infinity; NaN is a missing value.
+
+    The text -0 is the integer 0 to a JSON reader and a negative zero to others.
+
+    Raises:
+        RowsError: `non_finite`, at the first infinity.
+    """
+    matrix += np.float32(0)
     infinite = np.isinf(matrix)
     if infinite.any():
         row, position = (int(i) for i in np.argwhere(infinite)[0])

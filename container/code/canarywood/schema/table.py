@@ -20,7 +20,7 @@ from canarywood.schema import cells
 from canarywood.schema.definition import Column, Schema, Target
 from canarywood.schema.derive import Deriver
 from canarywood.schema.files import CsvForm, read_tables, source_of
-from canarywood.schema.rows import check_finite, in_range, unknown_category
+from canarywood.schema.rows import in_range, settle, unknown_category
 
 __all__ = [
     "LABEL",
@@ -99,7 +99,7 @@ class TableReader:
         with np.errstate(over="ignore"):
             for position, name in enumerate(schema.features):
                 matrix[:, position] = codes[name] if name in codes else columns[name]
-        check_finite(matrix, schema.features)
+        settle(matrix, schema.features)
         return matrix
 
     def _codes(self, table: pa.Table, column: Column) -> NDArray[np.float64]:
@@ -130,9 +130,9 @@ def labels(table: pa.Table, schema: Schema) -> NDArray[np.float32]:
     Raises:
         DataError: there is neither, or a cell is no label.
     """
-    if LABEL in table.column_names:
-        return np.asarray(table.column(LABEL).to_numpy(), dtype=np.float32)
     target = schema.target
+    if LABEL in table.column_names:
+        target = Target(LABEL, "regression")  # made already: read as the number it is
     if target is None or target.column not in table.column_names:
         wanted = repr(target.column) if target else repr(LABEL)
         raise DataError(

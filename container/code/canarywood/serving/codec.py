@@ -6,6 +6,7 @@ cell by cell through `canarywood.schema.rows`. Both give the same float32, bit f
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +23,8 @@ from canarywood.schema.definition import Schema
 from canarywood.schema.rows import (
     Matrix,
     RowReader,
-    check_finite,
     feature_count,
+    settle,
     unknown_feature,
 )
 
@@ -89,7 +90,7 @@ class Decoder:
     def _finite(self, numbers: NDArray[np.float64]) -> Matrix:
         with np.errstate(over="ignore"):
             matrix = numbers.astype(np.float32)
-        check_finite(matrix, self.reader.schema.features)
+        settle(matrix, self.reader.schema.features)
         return matrix
 
     def _any_csv(self, body: bytes) -> Matrix:
@@ -218,7 +219,7 @@ def ragged(found: int, expected: int, row: int) -> RequestError:
 
 def _csv_rows(body: bytes) -> list[list[str]]:
     try:
-        text = body.decode("utf-8-sig")
+        text = body.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         raise BodyError(f"the body is not UTF-8: {error.reason}", code="encoding") from error
     text = text.rstrip("\r\n")
