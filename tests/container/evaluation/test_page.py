@@ -12,7 +12,7 @@ import pytest
 from canarywood.evaluation.columns import ColumnFacts
 from canarywood.evaluation.evaluation import Evaluation, measured, scored
 from canarywood.evaluation.importance import Importance
-from canarywood.evaluation.page import render
+from canarywood.evaluation.page import contents, render
 from canarywood.evaluation.slices import slices
 from canarywood.evaluation.verdict import outcome, verdict
 from canarywood.schema.definition import Column, Target
@@ -234,3 +234,16 @@ def test_the_report_of_a_binary_model_has_its_curves_and_matrix():
     assert metrics["auc"] == {"value": 0.75, "standard_deviation": "NaN"}
     assert report["classes"] == ["on time", "late"]
     assert report["dataset"]["item_count"] == 4
+
+
+@pytest.mark.parametrize(
+    ("column", "shown"),
+    [
+        (Column("year", low=2013.0, high=2013.0), "2013 to 2013"),
+        (Column("pay", low=-0.5, high=12000.0), "\N{MINUS SIGN}0.500 to 12,000"),
+        (Column("c", "category", tuple("abcdefghij")), "a, b, c, d, e, f, g, h and 2 more"),
+        (Column("t", "time"), ""),
+    ],
+)
+def test_what_a_column_held_fits_in_one_line(column, shown):
+    assert contents(ColumnFacts(column, True, 0.0, None, unknown=0)) == shown

@@ -118,7 +118,12 @@ def contents(facts: ColumnFacts) -> str:
         return f"{shown} and {more} more" if more > 0 else shown
     if column.low is None or column.high is None:
         return ""
-    return f"{number(column.low)} to {number(column.high)}"
+    return f"{_bound(column.low)} to {_bound(column.high)}"
+
+
+def _bound(value: float) -> str:
+    """An end of a range: a year or a time of day gets no thousands separator."""
+    return f"{value:.0f}" if value.is_integer() and 0 <= value < 10_000 else number(value)
 
 
 def _share(value: float) -> Markup | str:
