@@ -51,6 +51,8 @@ def down() -> None:
     """Stop the servers of every project."""
     screen = Screen()
     running = servers.running(ROOT / FOLDER)
+    for server in running:  # all at once, then wait for each
+        servers.ask(server)
     for server in running:
         with screen.step("down") as line:
             servers.stop(server, ROOT / FOLDER / server.project)

@@ -25,10 +25,11 @@ class Sample:
 
 
 def read_sample(path: Path) -> list[Sample]:
-    """The rows that preprocess has put aside."""
+    """The rows that preprocess has put aside; of many some, evenly spread."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        found = [json.loads(line) for line in lines[:SHOWN_ROWS]]
+        step = max(1, len(lines) // SHOWN_ROWS)
+        found = [json.loads(line) for line in lines[::step][:SHOWN_ROWS]]
         return [Sample(item["row"], item["truth"]) for item in found]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} does not hold sample rows: {error}") from error

@@ -35,6 +35,12 @@ def job(command: str, home: Home) -> str:
     return found or last_line(home.log(command), bool)
 
 
+def warnings(home: Home) -> list[str]:
+    """What preprocess wants a person to know: a leak, a column that merely counts."""
+    found = _object(_preprocess_report(home)).get("warnings", [])
+    return [str(warning) for warning in found] if isinstance(found, list) else []
+
+
 def short(path: Path) -> str:
     """A path as a person would write it: below the working directory, or below ~."""
     for start, written in ((Path.cwd(), ""), (Path.home(), "~/")):
@@ -44,11 +50,17 @@ def short(path: Path) -> str:
 
 
 def _preprocess(home: Home) -> str:
-    report = _object(home.layout("preprocess").processing_output("report") / "preprocess.json")
-    rows = report.get("rows")
-    if not isinstance(rows, dict):
-        return ""
-    return ", ".join(f"{count:,} {name}" for name, count in rows.items() if isinstance(count, int))
+    facts = _object(_preprocess_report(home)).get("rows", {})
+    counts = [
+        f"{facts[part]['rows']:,} {part}"
+        for part in ("train", "validation", "test")
+        if isinstance(facts.get(part), dict)
+    ]
+    return f"{', '.join(counts)} rows" if counts else ""
+
+
+def _preprocess_report(home: Home) -> Path:
+    return home.layout("preprocess").processing_output("report") / "preprocess.json"
 
 
 def _train(home: Home) -> str:

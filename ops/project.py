@@ -9,11 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from canarywood.errors import SettingsError
+from canarywood.preparation.spec import (
+    KINDS,
+    SPLITS,
+    ColumnSpec,
+    DataSpec,
+    DerivedSpec,
+    SplitSpec,
+    TargetSpec,
+)
 from ops.shapes import (
     Shape,
     anything,
@@ -22,9 +31,9 @@ from ops.shapes import (
     list_of,
     map_of,
     mapping,
+    nothing,
     number,
     scalar,
-    show,
     text,
     word,
 )
@@ -33,71 +42,61 @@ from ops.yaml_file import read_yaml
 FILE = "project.yml"
 MAIN_TABLE = "data"  # folder of the main table among the inputs of a processing job
 
-KIND = word("number", "category", "time")
 
-COLUMN = either(
-    KIND,
-    mapping(
-        {},
-        {
-            "kind": KIND,
-            "feature": flag,
-            "categories": list_of(scalar),
-            "minimum": number,
-            "maximum": number,
-        },
-    ),
-)
-
-SPLITS: dict[str, Shape] = {
-    "random": mapping(
-        {"by": text},
-        {"validation": number, "test": number, "seed": number, "stratify": flag},
-    ),
-    "group": mapping(
-        {"by": text, "column": text}, {"validation": number, "test": number, "seed": number}
-    ),
-    "time": mapping(
-        {"by": text, "column": text, "validation": scalar, "test": scalar},
-        {"train": scalar, "end": scalar},
-    ),
-}
+def keys(spec: type[Any], **shapes: Shape) -> dict[str, Shape]:
+    """The keys that preprocess reads into `spec`; a shape where more is known of one."""
+    return {item.name: shapes.get(item.name, anything) for item in fields(spec)}
 
 
 def split(value: object, place: str) -> Iterator[str]:
     """How the rows are divided; `by` decides which further keys there are."""
-    if not isinstance(value, dict) or "by" not in value:
-        yield f"{place}: expected a mapping with `by: {' | '.join(SPLITS)}`, found {show(value)}"
-        return
-    yield from word(*SPLITS)(value["by"], f"{place}.by")
-    if value["by"] in SPLITS:
-        yield from SPLITS[value["by"]](value, place)
+    by = value.get("by", "random") if isinstance(value, dict) else "random"
+    yield from word(*SPLITS)(by, f"{place}.by")
+    if by in SPLITS:
+        known = keys(SplitSpec, validation=scalar, test=scalar, seed=number, stratify=flag)
+        yield from mapping({}, {key: known[key] for key in SPLITS[by]})(value, place)
 
 
+# The keys and words of `data` have their home in canarywood.preparation.spec; here they are read
+# from there, so that a file's faults can be told all at once and before anything is fetched.
+KIND = word(*KINDS)
 NAMES = list_of(text)
 FILES = either(text, NAMES)
+COLUMN = either(
+    KIND,
+    mapping(
+        {},
+        keys(ColumnSpec, kind=KIND, feature=flag, categories=NAMES, minimum=number, maximum=number),
+    ),
+    nothing,
+)
 COLUMNS = either(NAMES, map_of(COLUMN))
-
+JOIN = mapping({"table": text, "on": either(text, NAMES), "columns": COLUMNS}, {"files": FILES})
+DERIVED = mapping(
+    {"op": text, "of": either(text, NAMES)},
+    keys(DerivedSpec, function=text, table=text, key=text, value=text) | {"files": FILES},
+)
 DATA = mapping(
-    {"files": FILES, "target": anything},
     {
-        "columns": COLUMNS,
-        "exclude": NAMES,
-        "joins": list_of(
-            mapping(
-                {"table": text, "on": NAMES, "columns": either(NAMES, map_of(COLUMN))},
-                {"files": FILES},
-            )
-        ),
-        "derived": map_of(anything),
-        "split": split,
-        "weight": text,
-        "slices": NAMES,
-        "missing": list_of(scalar),
-        "unknown_category": word("missing", "error"),
-        "absent_column": word("missing", "error"),
-        "leakage": anything,
+        "files": FILES,
+        "target": either(text, mapping({"column": text}, keys(TargetSpec, above=number))),
     },
+    {
+        key: shape
+        for key, shape in keys(
+            DataSpec,
+            columns=COLUMNS,
+            kinds=map_of(KIND),
+            exclude=NAMES,
+            joins=list_of(JOIN),
+            derived=map_of(DERIVED),
+            split=split,
+            weight=text,
+            slices=NAMES,
+        ).items()
+        if key not in ("name", "leakage_threshold")
+    }
+    | {"leakage": mapping({}, {"threshold": number})},
 )
 
 PROJECT = mapping(
@@ -145,12 +144,16 @@ def load(path: Path) -> Project:
     faults = sorted({*PROJECT(value, ""), *_name(value), *_environment(value)})
     if faults or not isinstance(value, dict):
         raise SettingsError("\n  ".join([f"{file}:", *faults]))
-    data = value["data"]
+    data = _for_preprocess(value["name"], value["data"])
+    try:
+        DataSpec.from_json(data)
+    except SettingsError as error:
+        raise SettingsError(f"{file}:\n  {error}") from None
     return Project(
         name=value["name"],
         folder=file.parent.resolve(),
-        tables=tuple(_tables(data)),
-        data=_for_preprocess(value["name"], data),
+        tables=tuple(_tables(value["data"])),
+        data=data,
         hyperparameters={
             name: _one_line(setting) for name, setting in value.get("train", {}).items()
         },
@@ -173,19 +176,30 @@ def _environment(value: object) -> Iterator[str]:
 
 
 def _tables(data: Mapping[str, Any]) -> Iterator[Table]:
+    """The main table, then those of joins and look-ups, each once."""
     yield Table(MAIN_TABLE, _listed(data["files"]))
-    for join in data.get("joins", ()):
-        yield Table(join["table"], _listed(join.get("files", join["table"])))
+    others = [*data.get("joins", ()), *data.get("derived", {}).values()]
+    found: dict[str, Table] = {}
+    for other in others:
+        if other.get("table") and other["table"] not in found:
+            found[other["table"]] = Table(
+                other["table"], _listed(other.get("files", other["table"]))
+            )
+    yield from found.values()
 
 
 def _for_preprocess(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """The section without the places of the files: a job finds its inputs where they are laid."""
-    found = {key: item for key, item in data.items() if key != "files"}
+    found = {"name": name, **_without_files(data)}
     if "joins" in found:
-        found["joins"] = [
-            {key: item for key, item in join.items() if key != "files"} for join in found["joins"]
-        ]
-    return {"name": name, **found}
+        found["joins"] = [_without_files(join) for join in found["joins"]]
+    if "derived" in found:
+        found["derived"] = {key: _without_files(item) for key, item in found["derived"].items()}
+    return found
+
+
+def _without_files(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in section.items() if key != "files"}
 
 
 def _listed(value: str | list[str]) -> tuple[str, ...]:

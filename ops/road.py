@@ -84,6 +84,8 @@ class Road:
         line.note = notes.job(step.command, self.home)
         if outcome.reused:
             line.note = f"reused: {line.note}"
+        if step.command == "preprocess":
+            line.warnings = notes.warnings(self.home)
 
     def _serve(self, port: int | None, line: Line) -> Served:
         served = serving.serve(

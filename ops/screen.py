@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
 
-BOLD, DIM, RED, GREEN = "1", "2", "31", "32"
+BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
 REDRAW_S = 0.1
 NAME_WIDTH = 12
 CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
@@ -79,12 +79,14 @@ class Line:
 
     Attributes:
         note: what came of it; shown at its end.
+        warnings: lines of their own below it.
     """
 
     screen: Screen
     name: str
     begun: float
     note: str = ""
+    warnings: Sequence[str] = ()
     _drawn: float = -1.0
 
     def progress(self, note: str) -> None:
@@ -99,6 +101,9 @@ class Line:
         if self.screen.moves:
             self.screen.redraw("")
         self.screen.write(self.screen.paint(self._head(), colour) + CONTROL.sub(" ", note))
+        for warning in self.warnings:
+            text = f"{'':{NAME_WIDTH + 11}}{CONTROL.sub(' ', warning)}"
+            self.screen.write(self.screen.paint(text, YELLOW))
 
     def _head(self) -> str:
         return f"  {self.name:{NAME_WIDTH}}{self.screen.clock() - self.begun:5.1f} s  "

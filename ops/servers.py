@@ -109,11 +109,22 @@ def is_running(server: Server) -> bool:
     return b"serve" in words and mark.encode() in environment
 
 
-def stop(server: Server, home: Path) -> float:
-    """Ask it to drain and wait for its end; returns the seconds that took."""
-    begun = time.monotonic()
+def stop(server: Server, home: Path) -> None:
+    """Ask it to drain and wait for its end; raises AlgorithmError where it had to be killed."""
+    if is_running(server):
+        ask(server)
+        _wait(server, time.monotonic())
+    (home / RECORD).unlink(missing_ok=True)
+
+
+def ask(server: Server) -> None:
+    """Ask it to drain, and do not wait. To ask twice changes nothing."""
     _signal(server, signal.SIGTERM)
-    while is_running(server):
+
+
+def _wait(server: Server, begun: float) -> None:
+    """Until it has ended. A process that ends loses its environment before it frees its port."""
+    while not _has_ended(server.pid):
         if time.monotonic() - begun > STOP_S:
             _signal(server, signal.SIGKILL)
             raise AlgorithmError(
@@ -121,13 +132,22 @@ def stop(server: Server, home: Path) -> float:
                 f"{STOP_S} s and was killed"
             )
         time.sleep(POLL_S)
-    (home / RECORD).unlink(missing_ok=True)
-    return time.monotonic() - begun
+
+
+def _has_ended(pid: int) -> bool:
+    """Gone, or a zombie that waits for its parent to look."""
+    if not Path("/proc/self").exists():  # macOS
+        return (
+            subprocess.run(["ps", "-p", str(pid)], capture_output=True, check=False).returncode > 0
+        )
+    try:
+        status = (Path("/proc") / str(pid) / "stat").read_text(encoding="utf-8")
+    except OSError:
+        return True
+    return status.rpartition(")")[2].split()[0] in "ZX"
 
 
 def _signal(server: Server, number: signal.Signals) -> None:
-    if not is_running(server):
-        return
     try:
         os.kill(server.pid, number)
     except ProcessLookupError:

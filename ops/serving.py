@@ -56,7 +56,7 @@ def serve(
     chosen = ports.choose(preferred)
     note = ""
     if chosen != preferred:
-        note = f"port {preferred} is taken by {ports.holder(preferred)}, took the next"
+        note = f"port {preferred} is taken by {_holder(preferred, home)}, took the next"
     layout = home.layout("serve")
     shutil.rmtree(layout.base, ignore_errors=True)
     unpack(home.archive, layout.model)
@@ -81,6 +81,12 @@ def _wait(server: Server, home: Home) -> None:
             servers.stop(server, home.folder)
             raise JobError(f"serve was not ready in {READY_S} s\nits log: {log}")
         time.sleep(POLL_S)
+
+
+def _holder(port: int, home: Home) -> str:
+    """Who listens there: another project of ours by its name, anybody else by the system's."""
+    ours = [server for server in servers.running(home.folder.parent) if server.port == port]
+    return f"the server of {ours[0].project}" if ours else ports.holder(port)
 
 
 def _digest(home: Home, runtime: Runtime, environment: Mapping[str, str]) -> str:

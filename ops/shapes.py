@@ -40,6 +40,12 @@ def anything(value: object, place: str) -> Iterator[str]:  # noqa: ARG001 - the 
     yield from ()
 
 
+def nothing(value: object, place: str) -> Iterator[str]:
+    """No value: the key alone."""
+    if value is not None:
+        yield f"{place}: expected nothing, found {show(value)}"
+
+
 def word(*words: str) -> Shape:
     """One of these words."""
 

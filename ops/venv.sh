@@ -12,11 +12,10 @@ fits() {
 }
 
 find_python() {
-    for candidate in "${PYTHON:-python3}" python3.13 python3.12 python3.11; do
+    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
         if fits "$candidate"; then echo "$candidate"; return; fi
     done
-    [ -z "${PYTHON:-}" ] || fail "PYTHON=$PYTHON is no Python 3.11, 3.12 or 3.13"
-    fail "no Python 3.11, 3.12 or 3.13 found; install one, or name it: make run PYTHON=/path/to/python3"
+    fail "${PYTHON:-python3} is no Python 3.11, 3.12 or 3.13; name one: make run PYTHON=/path/to/python3"
 }
 
 # Debian keeps the module that puts pip into a venv in a package of its own.
@@ -40,6 +39,6 @@ if ! fits .venv/bin/python; then
     say "making .venv with $("$python" --version)"
     "$python" -m venv --clear .venv
 fi
-say "installing the packages of $lock (about a minute, once)"
+say "installing the packages of $lock (once; up to a minute)"
 .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input \
     --require-hashes --requirement "$lock"

@@ -35,8 +35,10 @@ def preprocess(layout: Layout) -> None:
     output("schema").mkdir()
     (output("schema") / "schema.json").write_text(json.dumps(SCHEMA))
     output("report").mkdir()
-    rows = {"train": 1000, "validation": 20, "test": 30}
-    (output("report") / "preprocess.json").write_text(json.dumps({"rows": rows}))
+    rows = {"read": 1050, "train": {"rows": 1000}, "validation": {"rows": 20}, "test": {"rows": 30}}
+    (output("report") / "preprocess.json").write_text(
+        json.dumps({"rows": rows, "warnings": ["leakage: a"]})
+    )
     (output("report") / "sample.jsonl").write_text('{"row": {"a": 1, "b": null}, "truth": 1}\n')
 
 

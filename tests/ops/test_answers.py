@@ -56,8 +56,11 @@ def test_of_many_classes_the_likeliest_is_named() -> None:
 
 def test_a_sample_is_read_line_by_line(tmp_path: Path) -> None:
     path = tmp_path / "sample.jsonl"
-    path.write_text('{"row": {"a": 1}, "truth": "late"}\n' * 20)
-    assert answers.read_sample(path) == [Sample({"a": 1}, "late")] * answers.SHOWN_ROWS
+    lines = [f'{{"row": {{"a": {i}}}, "truth": "late"}}\n' for i in range(20)]
+    path.write_text("".join(lines))
+    assert answers.read_sample(path) == [Sample({"a": i}, "late") for i in range(0, 20, 2)]
+    path.write_text("".join(lines[:3]))
+    assert answers.read_sample(path) == [Sample({"a": i}, "late") for i in range(3)]
 
 
 def test_a_damaged_sample_is_named(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_of_preprocess_the_rows_are_told(tmp_path: Path) -> None:
     config.mkdir(parents=True)
     (config / "data.json").write_text('{"name": "toy"}')
     fakes.preprocess(home.layout("preprocess"))
-    assert notes.job("preprocess", home) == "1,000 train, 20 validation, 30 test"
+    assert notes.job("preprocess", home) == "1,000 train, 20 validation, 30 test rows"
 
 
 def test_of_train_rounds_and_metrics_are_told(tmp_path: Path) -> None:

@@ -82,7 +82,8 @@ def test_a_first_walk_runs_every_job_and_leaves_the_server(walker: Walker) -> No
     assert (server.project, server.port) == ("toy", port)
     shown = walker.shown()
     assert shown[0] == f"toy (0.0 MB, sha256 right, kept in {walker.root / 'cache'})"
-    assert shown[3:] == ["auc 0.6681", f"http://127.0.0.1:{port}"]
+    assert shown[2] == "leakage: a"
+    assert shown[4:] == ["auc 0.6681", f"http://127.0.0.1:{port}"]
 
 
 def test_a_second_walk_reuses_everything_and_says_so(walker: Walker) -> None:
@@ -90,7 +91,7 @@ def test_a_second_walk_reuses_everything_and_says_so(walker: Walker) -> None:
     walker.shown()
     assert walker.walk() == []
     shown = walker.shown()
-    assert [line.startswith("reused: ") for line in shown] == [True] * 5
+    assert [line.startswith("reused: ") for line in shown] == [True, True, False, True, True, True]
     assert walker.index.downloads == 1
 
 

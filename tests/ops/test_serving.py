@@ -108,6 +108,16 @@ def test_a_taken_port_is_named_and_the_next_one_used(home: Home) -> None:
         )
 
 
+def test_a_port_taken_by_another_project_is_told_by_its_name(home: Home) -> None:
+    first = serving.serve("toy", home, runtime(), environment={}, port=free_port())
+    other = Home(home.folder.parent / "other")
+    other.folder.mkdir()
+    other.archive.write_bytes(home.archive.read_bytes())
+    second = serving.serve("other", other, runtime(), environment={}, port=first.server.port)
+    assert second.note == (f"port {first.server.port} is taken by the server of toy, took the next")
+    servers.stop(second.server, other.folder)
+
+
 def test_a_server_that_ends_at_once_tells_why(home: Home) -> None:
     program = "import sys; print('UserError: no model'); sys.exit(1)"
     with pytest.raises(JobError) as caught:
