@@ -117,6 +117,12 @@ print(pyarrow.csv.read_csv("/tmp/t.csv").to_pydict(), xgboost.build_info()["USE_
     assert python(script).strip() == "{'number': [1.5, None], 'text': ['a', '']} True"
 
 
+@pytest.mark.parametrize("command", ["preprocess", "train", "evaluate", "serve"])
+def test_each_command_finds_everything_that_it_imports(command: str) -> None:
+    script = f"from canarywood.commands.{command} import run; print(run.__name__)"
+    assert python(script).strip() == "run"
+
+
 def test_an_unknown_command_is_a_wrong_call() -> None:
     outcome = engine.run("deploy")
     assert outcome.code == 2
