@@ -75,14 +75,8 @@ def as_json(row: Row, names: Sequence[str]) -> str:
     return json.dumps({name: row.get(name) for name in names}, ensure_ascii=False)
 
 
-def curl(url: str, body: str, content_type: str = CSV) -> str:
+def curl(url: str, body: str, content_type: str, accept: str) -> str:
     """The command that sends a body again; quoted for any shell of the Bourne family."""
-    return " ".join(
-        [
-            "curl -s",
-            f"{url}/invocations",
-            f"-H 'Content-Type: {content_type}'",
-            "--data-binary",
-            shlex.quote(body.rstrip("\n")),
-        ]
-    )
+    headers = f"-H 'Content-Type: {content_type}' -H 'Accept: {accept}'"
+    data = shlex.quote(body.rstrip("\n"))
+    return f"curl -s {url}/invocations {headers} --data-binary {data}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from canarywood.errors import DataError
-from canarywood.media import JSON
+from canarywood.media import CSV, JSON
 from canarywood.schema.definition import Schema
 from ops import answers
 from ops.client import Client, as_csv, as_json, curl
@@ -26,19 +26,16 @@ def show(project: Project, home: Home, server: Server, screen: Screen) -> None:
     client = Client(server.port)
     scores = client.scores(as_csv([sample.row for sample in samples], names))
     header, rows = answers.table(schema, samples, scores)
-    record = as_json(samples[0].row, names)
-    answer = client.predict(record, JSON, JSON).strip()
-    line = as_csv([samples[0].row], names)
-
     screen.write()
     count = len(samples)
     screen.write(screen.paint(f"{count} test rows that the model has never seen:", BOLD))
     screen.table(header, rows)
     screen.write()
     screen.write(screen.paint("The first one again, as csv and as json:", BOLD))
-    screen.write(f"  {curl(server.url, line)}")
-    screen.write(f"  {curl(server.url, record, JSON)}")
-    screen.write(f"  {answer}")
+    first = samples[0].row
+    for body, kind in ((as_csv([first], names), CSV), (as_json(first, names), JSON)):
+        screen.write(f"  {curl(server.url, body, kind, kind)}")
+        screen.write(f"  {client.predict(body, kind, kind).strip()}")
     screen.write()
     for name, text in _next(project, home, server):
         screen.write(f"{screen.paint(f'{name:<11}', BOLD)}{text}")

@@ -81,13 +81,15 @@ def test_a_record_holds_every_column_by_name() -> None:
 
 def test_the_curl_line_survives_a_shell() -> None:
     body = """it's,"a b",$HOME"""
-    words = shlex.split(curl("http://127.0.0.1:8080", body + "\n"))
+    words = shlex.split(curl("http://127.0.0.1:8080", body + "\n", "text/csv", "text/csv"))
     assert words == [
         "curl",
         "-s",
         "http://127.0.0.1:8080/invocations",
         "-H",
         "Content-Type: text/csv",
+        "-H",
+        "Accept: text/csv",
         "--data-binary",
         body,
     ]

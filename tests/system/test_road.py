@@ -1,6 +1,7 @@
 """The whole road on a small table, with real commands as real processes."""
 
 import io
+import json
 import random
 import shlex
 from collections.abc import Iterator
@@ -66,11 +67,11 @@ def walk(folder: Path) -> tuple[Road, list[str]]:
 
 def answer_of(curl: str) -> str:
     """Send what a printed curl command would send."""
-    _, _, url, _, header, _, body = shlex.split(curl)
+    _, _, url, _, content_type, _, accept, _, body = shlex.split(curl)
     place = urlsplit(url)
     connection = HTTPConnection(str(place.hostname), place.port, timeout=20)
-    name, _, value = header.partition(": ")
-    connection.request("POST", place.path, body, {name: value})
+    headers = dict(header.split(": ") for header in (content_type, accept))
+    connection.request("POST", place.path, body, headers)
     answer = connection.getresponse().read().decode()
     connection.close()
     return answer
@@ -84,9 +85,11 @@ def test_from_a_table_to_answers_and_a_second_walk_reuses_it_all(folder: Path) -
     assert right == [True] * 10
     assert (road.home.evaluation / "report.html").stat().st_size > 1000
 
-    as_csv, as_json = (line.strip() for line in shown if line.startswith("  curl"))
-    assert f"{float(answer_of(as_csv)):.3f}" == rows[0][-2]
-    assert answer_of(as_json).strip() in [line.strip() for line in shown]
+    places = [place for place, line in enumerate(shown) if line.startswith("  curl")]
+    answers = [answer_of(shown[place]).strip() for place in places]
+    assert answers == [shown[place + 1].strip() for place in places]
+    assert f"{float(answers[0]):.3f}" == rows[0][-2]
+    assert json.loads(answers[1]) == {"predictions": [{"score": float(answers[0])}]}
 
     _, again = walk(folder)
     assert ["reused: " in line for line in again[1:5]] == [True] * 4
