@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,6 +89,9 @@ def main() -> int:
     except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("stopped\n")
         return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except CanarywoodError as error:
         screen = Screen(stream=sys.stderr)
         sys.stderr.write(f"\n{screen.paint('canarywood:', RED)} {error}\n")
