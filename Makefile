@@ -40,7 +40,7 @@ fix: .venv/dev.stamp       ## mend what the linter can mend
 	@$(python) -m ruff format .
 
 images:                    ## build canarywood:local
-	docker build --tag canarywood:local container
+	@scripts/images.sh
 
 conformance: .venv/run.stamp   ## SageMaker's contract against [IMAGE=name | URL=http://host:port]
 	@$(python) -m conformance $(if $(IMAGE),--image $(IMAGE),$(if $(URL),--url $(URL),--process))
@@ -59,7 +59,7 @@ lock:                      ## resolve every lock file again: [ARGS=--upgrade]; n
 	$(NEW) requirements-matrix.in -c container/requirements-xgboost-3.4.txt -o requirements-matrix.txt
 
 clean: down                ## stop the servers, remove what jobs and tests have written
-	rm -rf .canarywood .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .canarywood .venv-matrix .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/%.stamp: requirements-%.txt
 	@sh ops/venv.sh $<
