@@ -49,6 +49,16 @@ class Layout:
         return self.base / "output" / "failure"
 
     @property
+    def output_data(self) -> Path:
+        """Further results of a training job; becomes output.tar.gz."""
+        return self.base / "output" / "data"
+
+    @property
+    def code(self) -> Path:
+        """The user's own script, where a job brings one."""
+        return self.base / "code"
+
+    @property
     def message(self) -> Path:
         """A processing job's exit message; its first 1,024 bytes become ExitMessage."""
         return self.base / "output" / "message"
@@ -84,6 +94,14 @@ class Layout:
     def input_data_config(self) -> Json:
         """What is known of each channel: ContentType, TrainingInputMode, S3DistributionType."""
         return _read_object(self.config / "inputdataconfig.json")
+
+    def checkpoints(self) -> Path | None:
+        """The folder that is kept between a job and its restart; None where none is configured."""
+        found = _read_object(self.config / "checkpointconfig.json").get("LocalPath")
+        if not found:
+            return None
+        default = Path("/opt/ml/checkpoints")
+        return self.base / "checkpoints" if Path(found) == default else Path(found)
 
     def resource_config(self) -> Json:
         """Hosts of the job: current_host, hosts, network_interface_name."""
