@@ -42,7 +42,13 @@ def rows(count: int, seed: int, target: Target) -> pa.Table:
 class Job:
     """A trained model and the folder of a job that evaluates it."""
 
-    def __init__(self, base: Path, target: Target, parameters: dict[str, object]) -> None:
+    def __init__(
+        self,
+        base: Path,
+        target: Target,
+        parameters: dict[str, object],
+        slices: tuple[str, ...] = ("city",),
+    ) -> None:
         self.layout = Layout(base)
         self.model = base / "trained"
         train = rows(500, 0, target)
@@ -54,7 +60,7 @@ class Job:
                 Column("city", "category", categories=("a", "b", "c")),
             ),
             features=("x", "city"),
-            slices=("city",),
+            slices=slices,
         )
         matrix = xgb.DMatrix(
             tables.encode(train, self.schema),
@@ -131,6 +137,27 @@ def test_each_slice_has_the_metric_of_its_rows(job: Job):
         expected = oracle.roc_auc_score(truth, job.scores(part).astype(float))
         assert found[city]["auc"]["value"] == pytest.approx(expected, rel=1e-12)
         assert found[city]["item_count"] == part.num_rows
+
+
+def test_a_slice_may_be_a_column_that_is_no_input(tmp_path: Path):
+    job = Job(tmp_path, BINARY, {"objective": "binary:logistic"}, slices=("season",))
+    job.put_model()
+    test = rows(400, 1, BINARY)
+    half = ["summer"] * 200 + ["winter"] * 200
+    job.put_test(test.append_column("season", pa.array(half)))
+    found = job.run()["slices"]["season"]
+    for season, part in (("summer", test.slice(0, 200)), ("winter", test.slice(200))):
+        truth = tables.labels(part, job.schema)
+        expected = oracle.roc_auc_score(truth, job.scores(part).astype(float))
+        assert found[season]["auc"]["value"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_slice_that_the_test_rows_lack_is_named(tmp_path: Path):
+    job = Job(tmp_path, BINARY, {"objective": "binary:logistic"}, slices=("season",))
+    job.put_model()
+    job.put_test(rows(40, 1, BINARY))
+    with pytest.raises(DataError, match="the test rows lack season"):
+        job.run()
 
 
 def test_the_page_lies_beside_the_figures(job: Job):

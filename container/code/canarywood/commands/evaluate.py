@@ -30,7 +30,7 @@ from canarywood.evaluation.metrics import Floats, Scored, row_weights
 from canarywood.evaluation.slices import Slice, slices
 from canarywood.logs import fields
 from canarywood.schema import table as tables
-from canarywood.schema.definition import Schema, Target
+from canarywood.schema.definition import Column, Schema, Target
 from canarywood.serving.scorer import Scorer
 
 log = logging.getLogger(__name__)
@@ -183,9 +183,14 @@ def _slices(
     reader: tables.TableReader, rows: pa.Table, found: Scored, weights: Floats, target: Target
 ) -> dict[str, list[Slice]]:
     """The headline metric by each column that the schema names."""
+    described = {column.name: column for column in reader.schema.inputs}
     made = {}
     for name in reader.schema.slices:
-        cells = reader.column(rows, reader.schema.column(name)).tolist()
+        if name not in rows.column_names:
+            raise DataError(f"the test rows lack {name}, by which the schema slices the report")
+        # a column that is no input stands in the test files for the report alone
+        column = described.get(name, Column(name, "category"))
+        cells = reader.column(rows, column).tolist()
         made[name] = slices(found, weights, cells, HEADLINE[target.task])
     return made
 
