@@ -14,10 +14,13 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import hashlib
+import lzma
+import shutil
 import tarfile
+import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from canarywood.contract import read_json, write_json
@@ -28,6 +31,7 @@ MODEL_FILE = "xgboost-model"
 ARCHIVE_FILE = "model.tar.gz"
 SCHEMA_FILE = "canarywood/schema.json"
 MANIFEST_FILE = "canarywood/manifest.json"
+MOST_MEMBERS = 10_000  # files in an archive; a model has a handful
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,12 @@ class Manifest:
         try:
             if not isinstance(value, dict):
                 raise TypeError("not a JSON object")
-            return cls(**{name: item for name, item in value.items() if name in known})
+            found = cls(**{name: item for name, item in value.items() if name in known})
+            if not isinstance(found.sha256, dict):
+                raise TypeError("sha256 is not an object")
         except TypeError as error:
             raise ArtifactError(f"{model_dir / MANIFEST_FILE} is damaged: {error}") from error
+        return found
 
 
 @dataclass(frozen=True)
@@ -140,28 +147,75 @@ def digest(path: Path) -> str:
 def unpack(archive: Path, folder: Path) -> None:
     """Extract a model archive, or refuse it whole.
 
-    Python's `data` filter turns away absolute paths, `..`, links that lead outside, devices and
-    set-uid bits (PEP 706). Raises ArtifactError; nothing is written before every member passed.
+    Only plain files and folders below `folder` are taken: an artifact needs no links, devices or
+    absolute paths. The rule is our own, since `tarfile.data_filter` is not in every Python 3.11
+    and had holes of its own (CVE-2025-4517). Every member is looked at before one is written.
+
+    Raises:
+        ArtifactError: missing, damaged, unsafe, or larger than the disk has room for.
     """
-    target = folder.resolve()
     try:
         with tarfile.open(archive) as tar:
-            members = [tarfile.data_filter(member, str(target)) for member in tar]
+            members = _checked(tar, archive)
             folder.mkdir(parents=True, exist_ok=True)
-            tar.extractall(target, members=members, filter="data")
+            _check_room(archive, sum(member.size for member in members), folder)
+            for member in members:
+                _extract(tar, member, folder)
     except FileNotFoundError:
         raise ArtifactError(f"{archive} is not there") from None
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise ArtifactError(f"{archive} is not a safe tar archive: {error}") from error
+    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        said = str(error).partition("\n")[0]
+        raise ArtifactError(f"{archive} is not a safe tar archive: {said}") from error
+
+
+def _checked(tar: tarfile.TarFile, archive: Path) -> list[tarfile.TarInfo]:
+    """The members of an archive, each a plain file or folder below its root."""
+    members = []
+    for member in tar:
+        path = PurePosixPath(member.name)
+        if not (member.isreg() or member.isdir()):
+            raise ArtifactError(
+                f"{archive} is not safe: {member.name!r} is a link or a device; "
+                "pack plain files and folders"
+            )
+        if path.is_absolute() or ".." in path.parts or "\\" in member.name:
+            raise ArtifactError(f"{archive} is not safe: {member.name!r} leads out of its folder")
+        members.append(member)
+        if len(members) > MOST_MEMBERS:
+            raise ArtifactError(f"{archive} holds more than {MOST_MEMBERS:,} files")
+    return members
+
+
+def _check_room(archive: Path, size: int, folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise ArtifactError(f"{archive} unpacks to {size:,} bytes; the disk has {free:,} left")
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    path = folder / member.name
+    if member.isdir():
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # never written through a link that lies there
+    source = tar.extractfile(member)
+    if source is None:
+        raise ArtifactError(f"{member.name!r} cannot be read")
+    with source, path.open("xb") as stream:
+        shutil.copyfileobj(source, stream)
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Make model.tar.gz of a model folder: the same bytes for the same files."""
+    """Make model.tar.gz of a model folder: the same bytes for the same files.
+
+    Of a link, the file behind it is packed.
+    """
     archive.parent.mkdir(parents=True, exist_ok=True)
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0, compresslevel=6) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as tar,
     ):
         for path in sorted(folder.rglob("*")):
             tar.add(path, path.relative_to(folder).as_posix(), recursive=False, filter=_plain)
@@ -170,4 +224,5 @@ def pack(folder: Path, archive: Path) -> None:
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = member.mtime = 0
     member.uname = member.gname = ""
+    member.mode = 0o755 if member.isdir() else 0o644
     return member

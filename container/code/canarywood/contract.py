@@ -155,12 +155,14 @@ class Layout:
         """Leave a training job's reason, unless one is there already."""
         if not self.failure.exists():
             self.failure.parent.mkdir(parents=True, exist_ok=True)
-            self.failure.write_text(text[:FAILURE_CHARACTERS], encoding="utf-8")
+            cut = text[:FAILURE_CHARACTERS]
+            self.failure.write_text(cut, encoding="utf-8", errors="replace")
 
     def write_message(self, text: str) -> None:
         """Leave a processing job's exit message: valid UTF-8 also after the cut."""
         self.message.parent.mkdir(parents=True, exist_ok=True)
-        cut = text.encode()[:MESSAGE_BYTES].decode(errors="ignore")
+        # a file name that is no text holds characters that UTF-8 lacks
+        cut = text.encode(errors="replace")[:MESSAGE_BYTES].decode(errors="ignore")
         self.message.write_text(cut, encoding="utf-8")
 
 
@@ -177,7 +179,7 @@ def read_json(path: Path) -> object:
         value: object = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path} is not there") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise DataError(f"{path} is not readable JSON: {error}") from error
     return value
 
