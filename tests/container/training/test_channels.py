@@ -200,7 +200,7 @@ def test_a_schema_channel_without_a_schema_is_an_error(layout: Layout) -> None:
         (
             "1,2\n1,2,3\n",
             {},
-            "channel train: a.csv is not readable CSV: a row has 3 values, 2 columns",
+            "channel train: a.csv is not readable CSV: row 2 has 3 values, 2 columns",
         ),
     ],
 )

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Set as AbstractSet
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
 from canarywood.errors import BodyError, RequestError, RowsError
 
@@ -21,12 +24,39 @@ DELIMITERS = ",;\t|"
 FLOAT32_MAX = 3.4028234663852886e38
 
 _is_number = re.compile(NUMBER).fullmatch
-_is_infinity = re.compile(INFINITY).fullmatch
+# ASCII: to a case-blind Unicode pattern the dotless Turkish i is an i too
+_is_infinity = re.compile(INFINITY, re.ASCII).fullmatch
+_quoted = re.compile('"[^"]*"')
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What stands for "no value", besides the empty cell.
+
+    Attributes:
+        texts: as they stand in a cell of text.
+        numbers: those of the texts that are numbers: -999 is missing in every spelling, also
+            where a JSON body or a Parquet column holds it as a number.
+    """
+
+    texts: frozenset[str]
+    numbers: frozenset[float]
+
+    @classmethod
+    def of(cls, tokens: Iterable[str]) -> Missing:
+        """From the tokens of a schema."""
+        texts = frozenset(tokens)
+        numbers = {float(text) for text in texts if is_number(text)}
+        return cls(texts, frozenset(numbers | {_float32(number) for number in numbers}))
 
 
 def delimiter(line: str) -> str:
-    """The separator of a CSV text, by its first line: the first of `,` `;` tab `|` that occurs."""
-    return next((mark for mark in DELIMITERS if mark in line), ",")
+    """The separator of a CSV text, by its first line: the first of `,` `;` tab `|` that occurs.
+
+    What stands in quotes separates nothing.
+    """
+    bare = _quoted.sub("", line) if '"' in line else line
+    return next((mark for mark in DELIMITERS if mark in bare), ",")
 
 
 def is_number(text: str) -> bool:
@@ -34,12 +64,12 @@ def is_number(text: str) -> bool:
     return _is_number(text) is not None or _is_infinity(text) is not None
 
 
-def number(value: object, missing: AbstractSet[str]) -> float:
+def number(value: object, missing: Missing) -> float:
     """A cell as float64: NaN where it is missing.
 
     Args:
         value: text of a CSV cell, or a JSON value.
-        missing: texts that stand for "no value"; the empty text always does.
+        missing: what stands for "no value"; the empty text always does.
 
     Raises:
         BodyError: `number`, where the cell is not a number.
@@ -47,7 +77,7 @@ def number(value: object, missing: AbstractSet[str]) -> float:
     """
     if isinstance(value, str):
         text = value.strip(BLANKS)
-        if not text or text in missing:
+        if not text or text in missing.texts:
             return math.nan
         if not is_number(text):
             raise BodyError(f"{shown(value)} is not a number", code="number")
@@ -61,6 +91,8 @@ def number(value: object, missing: AbstractSet[str]) -> float:
             result = math.inf
     else:
         raise BodyError(f"{shown(value)} is not a number", code="number")
+    if result in missing.numbers:
+        return math.nan
     if abs(result) > FLOAT32_MAX and not _fits_float32(result):
         raise non_finite(value)
     return result
@@ -74,24 +106,27 @@ def non_finite(value: object) -> RequestError:
     )
 
 
-def text_of(value: object, missing: AbstractSet[str]) -> str | None:
+def text_of(value: object, missing: Missing) -> str | None:
     """A cell of a category or a time as text: None where it is missing.
 
     One spelling for one value, whatever it came in: 7, 7.0 and "7" are "7"; true is "true".
     """
-    if isinstance(value, str):
-        text = value.strip(BLANKS)
-        return None if not text or text in missing else text
+    text = value.strip(BLANKS) if isinstance(value, str) else _spelt(value)
+    return None if not text or text in missing.texts else text
+
+
+def _spelt(value: object) -> str | None:
     if value is None:
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, float):
-        if math.isnan(value):
+    if isinstance(value, (float, Decimal)):
+        number = float(value)
+        if math.isnan(number):
             return None
-        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+        return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
     if isinstance(value, (datetime, date)):
         return value.isoformat()
     raise BodyError(f"{shown(value)} is not a text", code="category")
@@ -117,10 +152,23 @@ def moment(text: str | None, *, keep_zone: bool = False) -> datetime | None:
 
 def shown(value: object) -> str:
     """A value for an error message: quoted, never longer than a line."""
-    text = repr(value)
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    if isinstance(value, dict):
+        return "an object"
+    # cut before and after: a text may be megabytes long, and quoting makes it longer
+    text = repr(value[:61] if isinstance(value, str) else value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _fits_float32(value: float) -> bool:
     """Whether a number above the largest float32 still rounds down to it (half an ulp)."""
     return abs(value) < FLOAT32_MAX + 2.0**103
+
+
+def _float32(value: float) -> float:
+    """The number as a column of float32 holds it."""
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return value

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from canarywood.contract import read_json, write_json
 from canarywood.errors import ArtifactError, DataError
@@ -148,7 +148,7 @@ class Schema:
             )
         try:
             target = found.pop("target", None)
-            return cls(
+            schema = cls(
                 target=None if target is None else _build(Target, target),
                 inputs=tuple(_build(Column, column) for column in found.pop("inputs")),
                 derived=tuple(_build(Derived, derived) for derived in found.pop("derived", ())),
@@ -156,6 +156,10 @@ class Schema:
             )
         except (TypeError, KeyError, AttributeError) as error:
             raise ArtifactError(f"schema.json is not a schema: {error}") from error
+        fault = _fault(schema)
+        if fault:
+            raise ArtifactError(f"schema.json is not a schema: {fault}")
+        return schema
 
     def write(self, path: Path) -> None:
         """Write schema.json."""
@@ -179,6 +183,28 @@ def plain(number_of_features: int, names: tuple[str, ...] = (), *, name: str = "
         inputs=tuple(Column(column) for column in columns),
         features=columns,
     )
+
+
+def _fault(schema: Schema) -> str | None:
+    """What makes a schema unusable, or None: found when it is loaded, not at the first request."""
+    names = schema.input_names
+    known = {column.name: column.kind for column in schema.inputs}
+    if len(known) != len(names) or not all(isinstance(name, str) for name in names):
+        return "inputs must be columns with different names"
+    for column in schema.inputs:
+        if column.kind not in get_args(Kind):
+            return f"column {column.name} has kind {column.kind!r}"
+    for item in schema.derived:
+        if item.name in known or not set(item.of) <= set(known):
+            return f"derived column {item.name} is made of {', '.join(map(str, item.of))}"
+        known[item.name] = "number"
+    for name in schema.features:
+        if known.get(name, "time") == "time":
+            return f"feature {name!r} is no number and no category"
+    if not schema.features or len(set(schema.features)) != len(schema.features):
+        return "features must be different columns"
+    policies = {schema.unknown_category, schema.absent_column}
+    return None if policies <= {"missing", "error"} else f"no rule {policies!r}"
 
 
 def _build(kind: type[Any], value: dict[str, Any]) -> Any:

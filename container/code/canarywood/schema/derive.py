@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from canarywood.errors import DataError, RequestError
+from canarywood.errors import ArtifactError, DataError, RequestError
 from canarywood.schema import cells
 from canarywood.schema.definition import Derived
 from canarywood.steps import load
@@ -155,6 +155,11 @@ def _function(item: Derived) -> Callable[..., Values]:
         return _lookup(item.table)
     if item.op == "python":
         return _users(item)
+    if item.op not in OPERATIONS:
+        raise ArtifactError(
+            f"derived column {item.name}: no operation {item.op!r}; "
+            "serve the model with the image that trained it"
+        )
     return OPERATIONS[item.op].apply
 
 
@@ -170,6 +175,8 @@ def _users(item: Derived) -> Callable[..., Values]:
     function = load("preprocess", name)
 
     def apply(*operands: Operand) -> Values:
+        for operand in operands:
+            operand.flags.writeable = False  # the columns of the row are not the user's to change
         try:
             result = np.asarray(function(*operands), dtype=np.float64)
         except Exception as error:

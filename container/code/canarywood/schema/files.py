@@ -6,8 +6,10 @@ CSV cells stay text, so that they are read by the schema's rules and not by a li
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,9 @@ from canarywood.schema import cells
 # Files that stand beside data and are none.
 OTHER_FILES = ("schema.json", "manifest.json")
 PARQUET_MAGIC = b"PAR1"
+GZIP_MAGIC = b"\x1f\x8b"
+# A column that tells where a row stood before rows were left out; `number_rows` adds it.
+ROW = "_row"
 _SOURCES = b"canarywood.sources"
 _BLOCK_BYTES = 1 << 24
 
@@ -83,8 +88,15 @@ def data_files(place: Path) -> list[Path]:
     )
 
 
+def number_rows(table: pa.Table) -> pa.Table:
+    """The table with the number of each row, so that source_of knows it after a filter."""
+    return table.append_column(ROW, pa.array(range(1, table.num_rows + 1), pa.int64()))
+
+
 def source_of(table: pa.Table, row: int) -> str:
     """Where a row (from 1) of a table came from: `april.csv, row 12`."""
+    if ROW in table.column_names:
+        row = table.column(ROW)[row - 1].as_py()
     metadata = table.schema.metadata or {}
     for name, rows in json.loads(metadata.get(_SOURCES, b"[]")):
         if row <= rows:
@@ -107,9 +119,12 @@ def is_parquet(path: Path, content_type: str | None) -> bool:
 def _read(path: Path, content_type: str | None, form: CsvForm) -> pa.Table:
     if is_parquet(path, content_type):
         try:
-            return pa.parquet.read_table(path, memory_map=True)
+            # of this file alone: read_table makes columns of folders called `year=2013`
+            table = pa.parquet.ParquetFile(path, memory_map=True).read()
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{path.name} is not a readable Parquet file: {error}") from error
+        _refuse_twins(path, table.column_names)
+        return table
     if content_type and media.parse(content_type).name == media.PARQUET:
         raise DataError(f"{path.name} is not a Parquet file, but its channel says so")
     return _read_csv(path, form)
@@ -123,33 +138,59 @@ def _read_csv(path: Path, form: CsvForm) -> pa.Table:
     names = titles if header else list(form.names or (f"f{i}" for i in range(len(titles))))
     if len(names) != len(titles):
         raise DataError(f"{path.name} has {len(titles)} columns, {len(names)} names are given")
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{path.name} names the column {cells.shown(twice)} twice")
+    _refuse_twins(path, names)
     wrong: list[str] = []
 
     def refuse(row: pa.csv.InvalidRow) -> str:
-        wrong.append(f"{row.actual_columns} values, {row.expected_columns} columns")
+        # Arrow counts every line, the header among them
+        place = f"row {row.number - int(header)}" if row.number else "a row"
+        wrong.append(f"{place} has {row.actual_columns} values, {row.expected_columns} columns")
         return "error"
 
+    def read(*, one_thread: bool) -> pa.Table:
+        with _open(path) as stream:
+            return pa.csv.read_csv(
+                stream,
+                read_options=pa.csv.ReadOptions(
+                    column_names=names,
+                    skip_rows=int(header),
+                    block_size=_BLOCK_BYTES,
+                    use_threads=not one_thread,
+                ),
+                parse_options=pa.csv.ParseOptions(
+                    delimiter=mark, newlines_in_values=True, invalid_row_handler=refuse
+                ),
+                convert_options=pa.csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()),
+                    strings_can_be_null=False,
+                    quoted_strings_can_be_null=False,
+                ),
+            )
+
     try:
-        return pa.csv.read_csv(
-            path,
-            read_options=pa.csv.ReadOptions(
-                column_names=names, skip_rows=int(header), block_size=_BLOCK_BYTES
-            ),
-            parse_options=pa.csv.ParseOptions(
-                delimiter=mark, newlines_in_values=True, invalid_row_handler=refuse
-            ),
-            convert_options=pa.csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                strings_can_be_null=False,
-                quoted_strings_can_be_null=False,
-            ),
-        )
+        return read(one_thread=False)
     except (pa.ArrowException, OSError) as error:
-        said = f"a row has {wrong[0]}" if wrong else str(error).splitlines()[0]
+        said = str(error).splitlines()[0]
+        if wrong:  # with one thread Arrow knows the row as well
+            with suppress(pa.ArrowException):
+                read(one_thread=True)
+            said = wrong[-1]
+        elif "UTF8" in said:
+            raise DataError(f"{path.name} is not UTF-8: {said}; save it as UTF-8") from error
         raise DataError(f"{path.name} is not readable CSV: {said}") from error
+
+
+def _open(path: Path) -> pa.NativeFile:
+    """The bytes of a file, unpacked where it is gzip, whatever it is called."""
+    with path.open("rb") as stream:
+        packed = stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    return pa.input_stream(str(path), compression="gzip" if packed else None)
+
+
+def _refuse_twins(path: Path, names: Sequence[str]) -> None:
+    if len(set(names)) != len(names):
+        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        raise DataError(f"{path.name} names the column {cells.shown(twice)} twice")
 
 
 def looks_like_header(titles: Sequence[str]) -> bool:
@@ -164,12 +205,13 @@ def looks_like_header(titles: Sequence[str]) -> bool:
 
 
 def _first_line(path: Path) -> str:
-    with path.open("rb") as stream:
-        line = stream.readline()
     try:
-        text = line.decode("utf-8-sig")
+        with _open(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as stream:
+            text = stream.readline()
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name} is not UTF-8: {error}; save it as UTF-8") from error
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read: {error}") from error
     if not text.strip():
         raise DataError(f"{path.name} begins with an empty line")
     return text.rstrip("\r\n")
@@ -187,6 +229,12 @@ def _alike(tables: list[pa.Table]) -> list[pa.Table]:
         if len(types) == 1:
             continue
         for index, table in enumerate(tables):
-            cast = table.column(name).cast(pa.string())
+            try:
+                cast = table.column(name).cast(pa.string())
+            except pa.ArrowException as error:
+                raise DataError(
+                    f"column {name} has different types in the files: "
+                    f"{', '.join(sorted(map(str, types)))}"
+                ) from error
             tables[index] = table.set_column(position, pa.field(name, pa.string()), cast)
     return tables

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from canarywood.errors import DataError
+from canarywood.errors import DataError, RequestError
 from canarywood.schema import cells
 from canarywood.schema.definition import Column, Kind, Schema, Target, Task
 from canarywood.schema.table import TableReader, distinct_texts
@@ -41,12 +41,12 @@ def fit_column(table: pa.Table, wish: Wish, missing: Sequence[str]) -> Column:
     kind = wish.kind or infer_kind(values, wish.name, missing)
     categories = wish.categories
     if kind == "category" and not categories:
-        categories = tuple(_in_order(distinct_texts(values, frozenset(missing))))
+        categories = tuple(_in_order(_distinct(values, wish.name, missing)))
         if not categories:
             raise DataError(f"column {wish.name} is empty in the training rows; exclude it")
     column = Column(wish.name, kind, categories, wish.minimum, wish.maximum)
     probe = TableReader(Schema("probe", None, (column,), (), missing=tuple(missing)))
-    found = probe.column(table, column)
+    found = probe.readable(table, column)
     if kind == "number":
         absent = np.isnan(found)
         low, high = (
@@ -70,7 +70,7 @@ def infer_kind(values: pa.ChunkedArray, name: str, missing: Sequence[str]) -> Ki
         return "time"
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return "number"
-    texts = distinct_texts(values, frozenset(missing))
+    texts = _distinct(values, name, missing)
     if all(map(cells.is_number, texts)):
         return "number"
     if len(texts) > MOST_CATEGORIES:
@@ -83,29 +83,34 @@ def infer_kind(values: pa.ChunkedArray, name: str, missing: Sequence[str]) -> Ki
 
 
 def fit_target(
-    values: pa.ChunkedArray, target: Target | None, column: str, missing: Sequence[str]
+    values: pa.ChunkedArray, column: str, missing: Sequence[str], task: Task | None = None
 ) -> Target:
-    """The target, its task and classes found out where they are not given.
+    """The target with its classes, and its task where that is not given.
 
     Raises:
-        DataError: one class alone, or too many.
+        DataError: one class alone, too many, or not those of the task.
     """
-    if target is not None:
-        return target
-    texts = distinct_texts(values, frozenset(missing))
+    if task == "regression":
+        return Target(column, "regression")
+    texts = _distinct(values, column, missing)
     if len(texts) < 2:
         raise DataError(f"target {column} has {len(texts)} value in all rows; nothing to learn")
-    if all(map(cells.is_number, texts)):
+    if task is None and all(map(cells.is_number, texts)):
         numbers = [float(text) for text in texts]
         if len(texts) > MOST_CLASSES or any(not number.is_integer() for number in numbers):
             return Target(column, "regression")
-    if len(texts) > MOST_CATEGORIES:
-        raise DataError(
-            f"target {column} has {len(texts):,} different texts; a class is wanted, or a number"
-        )
+    if len(texts) > MOST_CATEGORIES or (task == "binary" and len(texts) > 2):
+        wanted = "two are wanted" if task == "binary" else "a class is wanted, or a number"
+        raise DataError(f"target {column} has {len(texts):,} different texts; {wanted}")
     classes = tuple(_in_order(texts))
-    task: Task = "binary" if len(classes) == 2 else "multiclass"
-    return Target(column, task, classes=classes)
+    return Target(column, task or ("binary" if len(classes) == 2 else "multiclass"), None, classes)
+
+
+def _distinct(values: pa.ChunkedArray, name: str, missing: Sequence[str]) -> list[str]:
+    try:
+        return distinct_texts(values, cells.Missing.of(missing))
+    except RequestError as error:
+        raise DataError(f"column {name}: {error.detail}") from error
 
 
 def _in_order(texts: Sequence[str]) -> list[str]:

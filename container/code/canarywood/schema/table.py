@@ -19,17 +19,20 @@ from canarywood.errors import DataError, RequestError
 from canarywood.schema import cells
 from canarywood.schema.definition import Column, Schema, Target
 from canarywood.schema.derive import Deriver
-from canarywood.schema.files import CsvForm, read_tables, source_of
-from canarywood.schema.rows import in_range, settle, unknown_category
+from canarywood.schema.files import ROW, CsvForm, number_rows, read_tables, source_of
+from canarywood.schema.numbers import in_range
+from canarywood.schema.rows import ZERO, check_finite, unknown_category
 
 __all__ = [
     "LABEL",
+    "ROW",
     "WEIGHT",
     "CsvForm",
     "TableReader",
     "distinct_texts",
     "encode",
     "labels",
+    "number_rows",
     "read_tables",
     "weights",
 ]
@@ -66,8 +69,14 @@ class TableReader:
         try:
             return self._matrix(table)
         except RequestError as error:
-            place = source_of(table, error.row) if error.row else "the table"
-            raise DataError(f"{place}, column {error.column}: {error.detail}") from error
+            raise located(error, table) from error
+
+    def readable(self, table: pa.Table, column: Column) -> NDArray[Any]:
+        """Like `column`, of a table straight from files: a DataError names file and row."""
+        try:
+            return self.column(table, column)
+        except RequestError as error:
+            raise located(error, table) from error
 
     def column(self, table: pa.Table, column: Column) -> NDArray[Any]:
         """One raw column: float64 with NaN, or objects (str or None) of a category or time."""
@@ -81,8 +90,8 @@ class TableReader:
             raise
 
     @property
-    def _missing(self) -> frozenset[str]:
-        return frozenset(self.schema.missing)
+    def _missing(self) -> cells.Missing:
+        return cells.Missing.of(self.schema.missing)
 
     def _matrix(self, table: pa.Table) -> Matrix:
         schema = self.schema
@@ -99,7 +108,8 @@ class TableReader:
         with np.errstate(over="ignore"):
             for position, name in enumerate(schema.features):
                 matrix[:, position] = codes[name] if name in codes else columns[name]
-        settle(matrix, schema.features)
+        check_finite(matrix, schema.features)
+        matrix += ZERO
         return matrix
 
     def _codes(self, table: pa.Table, column: Column) -> NDArray[np.float64]:
@@ -139,10 +149,10 @@ def labels(table: pa.Table, schema: Schema) -> NDArray[np.float32]:
             f"the table has no target column {wanted}; it has {', '.join(table.column_names)}"
         )
     try:
-        return _labels(table.column(target.column), target, frozenset(schema.missing))
+        return _labels(table.column(target.column), target, cells.Missing.of(schema.missing))
     except RequestError as error:
-        place = source_of(table, error.row) if error.row else "the table"
-        raise DataError(f"{place}, column {target.column}: {error.detail}") from error
+        error.column = target.column
+        raise located(error, table) from error
 
 
 def weights(table: pa.Table, schema: Schema) -> NDArray[np.float32] | None:
@@ -156,10 +166,10 @@ def weights(table: pa.Table, schema: Schema) -> NDArray[np.float32] | None:
         return None
     column = Column(name)
     try:
-        found = _numbers(table.column(name), column, frozenset(schema.missing))
+        found = _numbers(table.column(name), column, cells.Missing.of(schema.missing))
     except RequestError as error:
-        place = source_of(table, error.row) if error.row else "the table"
-        raise DataError(f"{place}, column {name}: {error.detail}") from error
+        error.column = name
+        raise located(error, table) from error
     wrong = ~(found >= 0)
     if wrong.any():
         row = int(np.argmax(wrong)) + 1
@@ -167,13 +177,19 @@ def weights(table: pa.Table, schema: Schema) -> NDArray[np.float32] | None:
     return found.astype(np.float32)
 
 
-def distinct_texts(column: pa.ChunkedArray, missing: frozenset[str]) -> list[str]:
+def located(error: RequestError, table: pa.Table) -> DataError:
+    """The error of a cell as one of a file: its name, row and column stand in the message."""
+    place = source_of(table, error.row) if error.row else "the table"
+    return DataError(f"{place}, column {error.column}: {error.detail}")
+
+
+def distinct_texts(column: pa.ChunkedArray, missing: cells.Missing) -> list[str]:
     """The different texts of a column, missing cells left out, sorted."""
     indices, texts = _texts(column, missing)
     return sorted({texts[code] for code in np.unique(indices[indices >= 0])})
 
 
-def _labels(column: pa.ChunkedArray, target: Target, missing: frozenset[str]) -> Matrix:
+def _labels(column: pa.ChunkedArray, target: Target, missing: cells.Missing) -> Matrix:
     if target.task == "regression" or target.above is not None:
         numbers = _numbers(column, Column(target.column), missing)
         if target.above is not None:
@@ -192,7 +208,7 @@ def _labels(column: pa.ChunkedArray, target: Target, missing: frozenset[str]) ->
     return np.array([*(positions[text] for text in texts), np.nan], dtype=np.float32)[indices]
 
 
-def _texts(column: pa.ChunkedArray, missing: frozenset[str]) -> tuple[NDArray[np.int64], list[str]]:
+def _texts(column: pa.ChunkedArray, missing: cells.Missing) -> tuple[NDArray[np.int64], list[str]]:
     """A column as (index of the text of each row, the texts); index -1 where it is missing.
 
     The texts may hold one spelling twice; -1 points at an element appended behind the last.
@@ -213,7 +229,7 @@ def _texts(column: pa.ChunkedArray, missing: frozenset[str]) -> tuple[NDArray[np
 
 
 def _numbers(
-    column: pa.ChunkedArray, description: Column, missing: frozenset[str]
+    column: pa.ChunkedArray, description: Column, missing: cells.Missing
 ) -> NDArray[np.float64]:
     kind = column.type
     if pa.types.is_dictionary(kind) or _is_text(kind):
@@ -224,11 +240,13 @@ def _numbers(
         result = column.cast(pa.float64(), safe=False).to_numpy().astype(np.float64)
     else:
         raise RequestError(f"a column of type {kind} cannot be read as numbers", code="number")
+    if missing.numbers:
+        result[np.isin(result, list(missing.numbers))] = np.nan
     _check_range(result, description)
-    return result
+    return result + 0.0  # zero has one sign
 
 
-def _numbers_of_text(encoded: pa.DictionaryArray, missing: frozenset[str]) -> NDArray[np.float64]:
+def _numbers_of_text(encoded: pa.DictionaryArray, missing: cells.Missing) -> NDArray[np.float64]:
     """Every distinct text is read once; Arrow reads those that the pattern knows as numbers."""
     words = pc.utf8_trim(encoded.dictionary.cast(pa.string()), characters=cells.BLANKS)
     plain = pc.match_substring_regex(words, f"^(?:{cells.NUMBER})$")
@@ -269,8 +287,15 @@ def _check_range(values: NDArray[np.float64], column: Column) -> None:
 
 
 def _dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)  # Python's finest
     if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
+        try:
+            column = column.dictionary_encode()
+        except pa.ArrowNotImplementedError as error:
+            raise RequestError(
+                f"a column of type {column.type} cannot be read; exclude it", code="category"
+            ) from error
     combined = column.combine_chunks()
     if isinstance(combined, pa.ChunkedArray):
         combined = combined.unify_dictionaries().combine_chunks()

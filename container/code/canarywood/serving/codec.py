@@ -24,7 +24,8 @@ from canarywood.schema.rows import (
     Matrix,
     RowReader,
     feature_count,
-    settle,
+    matrix_of,
+    missing_feature,
     unknown_feature,
 )
 
@@ -39,15 +40,6 @@ class Decoder:
     def __init__(self, schema: Schema) -> None:
         self.reader = RowReader(schema)
         self._width = len(schema.inputs)
-        # Only where every input is a feature as it stands may a body skip the row reader.
-        self._is_plain = (
-            schema.features == schema.input_names
-            and not schema.derived
-            and all(
-                column.kind == "number" and column.minimum is None and column.maximum is None
-                for column in schema.inputs
-            )
-        )
         self._formats: dict[str, Callable[[bytes], Matrix]] = {
             media.CSV: self._csv,
             media.JSON: self._json,
@@ -61,15 +53,19 @@ class Decoder:
             BodyError: 400, the bytes cannot be decoded.
             RowsError: 422, the rows do not fit the schema.
         """
-        if not body.strip():
+        body = body.removeprefix(codecs.BOM_UTF8)
+        if not body or body.isspace():
             raise BodyError("the body is empty; send at least one row", code="empty_body")
         return self._formats[content.name](body)
 
     # ---- csv
 
     def _csv(self, body: bytes) -> Matrix:
-        plain = self._plain_csv(body) if self._is_plain else None
-        return self._any_csv(body) if plain is None else plain
+        if self.reader.takes_numbers_as_they_are:
+            matrix = self._plain_csv(body)
+            if matrix is not None:
+                return matrix
+        return self._any_csv(body)
 
     def _plain_csv(self, body: bytes) -> Matrix | None:
         """A body of comma-separated JSON numbers, or None where it is anything else."""
@@ -82,43 +78,49 @@ class Decoder:
         if any(line.count(b",") != commas for line in body.split(b"\n")):
             return None
         try:
-            numbers = orjson.loads(b"[%b]" % body.replace(b"\n", b","))
+            values = orjson.loads(b"[%b]" % body.replace(b"\n", b","))
         except orjson.JSONDecodeError:
             return None  # an empty cell, `+1`, `.5`: numbers to us, not to JSON
-        return self._finite(np.array(numbers, dtype=np.float64).reshape(-1, self._width))
-
-    def _finite(self, numbers: NDArray[np.float64]) -> Matrix:
-        with np.errstate(over="ignore"):
-            matrix = numbers.astype(np.float32)
-        settle(matrix, self.reader.schema.features)
-        return matrix
+        numbers = self.reader.numbers.of_json(values)
+        return None if numbers is None else matrix_of(numbers)
 
     def _any_csv(self, body: bytes) -> Matrix:
         rows = _csv_rows(body)
-        header = self._header(rows[0])
-        if header is None:
-            _check_blank(rows)
-            _check_ragged(rows)
+        names = self._header(rows[0])
+        if names is None:
+            _check_widths(rows, len(rows[0]))
             return self.reader.values(rows)
-        if len(rows) == 1:
+        rows = rows[1:]
+        if not rows:
             raise BodyError("the body holds a header and no row", code="empty_body")
-        _check_blank(rows[1:])
-        _check_ragged(rows[1:], width=len(header))
-        return self.reader.records([dict(zip(header, row, strict=True)) for row in rows[1:]])
+        _check_widths(rows, len(names))
+        return self.reader.values(self._reordered(rows, names))
 
     def _header(self, first: Sequence[str]) -> list[str] | None:
         """The column names, where the first line holds them: at least half of it are inputs."""
         names = [cell.strip(cells.BLANKS) for cell in first]
-        known = set(self.reader.names)
-        if 2 * sum(name in known for name in names) < max(len(names), 2):
-            single = len(names) == 1 and names[0] in known
-            return names if single else None
+        known = sum(map(self.reader.known.__contains__, names))
+        if not known or 2 * known < len(names):
+            return None
         for name in names:
-            if name not in known:
+            if name not in self.reader.known:
                 raise unknown_feature(name, self.reader.names, None)
-            if names.count(name) > 1:
-                raise BodyError(f"the header names {name!r} twice", code="duplicate_column")
+        if len(set(names)) < len(names):
+            twice = next(name for i, name in enumerate(names) if name in names[:i])
+            raise BodyError(f"the header names {twice!r} twice", code="duplicate_column")
         return names
+
+    def _reordered(
+        self, rows: Sequence[Sequence[str]], names: Sequence[str]
+    ) -> Sequence[Sequence[str | None]]:
+        """The cells of rows below a header, in the order of the inputs; None where it lacks one."""
+        place = {name: index for index, name in enumerate(names)}
+        order = [place.get(name) for name in self.reader.names]
+        if None in order and self.reader.schema.absent_column == "error":
+            raise missing_feature(self.reader.names[order.index(None)], None)
+        if order == list(range(len(names))):
+            return rows
+        return [[None if i is None else row[i] for i in order] for row in rows]
 
     # ---- json
 
@@ -177,16 +179,12 @@ class Decoder:
         )
 
     def _values(self, rows: list[list[Any]]) -> Matrix:
-        for index, row in enumerate(rows):
-            if len(row) != len(rows[0]):
-                raise ragged(len(row), len(rows[0]), index + 1)
-        if len(rows[0]) != self._width:
-            raise feature_count(len(rows[0]), self.reader.names, 1)
-        if self._is_plain and {type(v) for row in rows for v in row} <= {float, int}:
-            try:
-                return self._finite(np.array(rows, dtype=np.float64))
-            except OverflowError:
-                pass  # an integer beyond float64: the row reader says which
+        width = len(rows[0])
+        if any(len(row) != width for row in rows):
+            index = next(i for i, row in enumerate(rows) if len(row) != width)
+            raise ragged(len(rows[index]), width, index + 1)
+        if width != self._width:
+            raise feature_count(width, self.reader.names, 1)
         return self.reader.values(rows)
 
 
@@ -219,11 +217,13 @@ def ragged(found: int, expected: int, row: int) -> RequestError:
 
 def _csv_rows(body: bytes) -> list[list[str]]:
     try:
-        text = body.removeprefix(codecs.BOM_UTF8).decode()
+        text = body.decode()
     except UnicodeDecodeError as error:
         raise BodyError(f"the body is not UTF-8: {error.reason}", code="encoding") from error
-    text = text.rstrip("\r\n")
+    text = text.rstrip("\r\n").replace("\r\n", "\n")
     mark = cells.delimiter(text.partition("\n")[0])
+    if '"' not in text and "\r" not in text:
+        return [line.split(mark) for line in text.split("\n")]
     rows: list[list[str]] = []
     try:
         # appended one by one, so that a fault tells its row
@@ -234,17 +234,14 @@ def _csv_rows(body: bytes) -> list[list[str]]:
     return rows
 
 
-def _check_blank(rows: Sequence[Sequence[str]]) -> None:
+def _check_widths(rows: Sequence[Sequence[str]], width: int) -> None:
+    """Every row has that many cells, and is not blank (which is one empty cell)."""
     for index, row in enumerate(rows):
-        if not row or (len(row) == 1 and not row[0].strip()):
-            raise BodyError("the line is empty", code="blank_row", row=index + 1)
-
-
-def _check_ragged(rows: Sequence[Sequence[str]], width: int | None = None) -> None:
-    expected = len(rows[0]) if width is None else width
-    for index, row in enumerate(rows):
-        if len(row) != expected:
-            raise ragged(len(row), expected, index + 1)
+        if len(row) != width or width == 1:
+            if not row or (len(row) == 1 and not row[0].strip()):
+                raise BodyError("the line is empty", code="blank_row", row=index + 1)
+            if len(row) != width:
+                raise ragged(len(row), width, index + 1)
 
 
 def _loads(text: bytes) -> Any:
