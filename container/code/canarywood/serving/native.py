@@ -79,8 +79,7 @@ class NativeBooster:
         self.objective = str(config["learner"]["objective"]["name"])
         self.names = self._feature_info(b"feature_name")
         self.types = self._feature_info(b"feature_type")
-        best = self._attribute(b"best_iteration")
-        self.best_iteration = int(best) if best is not None else None
+        self.best_iteration = self._best_iteration(path)
         self.rounds = 0 if self.best_iteration is None else self.best_iteration + 1
         self._predict_config = ctypes.c_char_p(_CONFIG % self.rounds)
         self._local = threading.local()
@@ -133,6 +132,25 @@ class NativeBooster:
         if found is None:
             found = self._local.outputs = _Outputs(self._library)
         return found
+
+    def model_json(self) -> dict[str, Any]:
+        """The whole model as the JSON that save_model writes."""
+        length, text = ctypes.c_uint64(), ctypes.c_char_p()
+        self._call(
+            "XGBoosterSaveModelToBuffer",
+            self._handle,
+            b'{"format":"json"}',
+            ctypes.byref(length),
+            ctypes.byref(text),
+        )
+        model: dict[str, Any] = json.loads(ctypes.string_at(text, length.value))
+        return model
+
+    def _best_iteration(self, path: Path) -> int | None:
+        text = self._attribute(b"best_iteration")
+        if text is not None and not text.isdecimal():
+            raise ArtifactError(f"{path}: its best_iteration is {text[:40]!r}, no number")
+        return None if text is None else int(text)
 
     def _call(self, name: str, *arguments: Any) -> None:
         if getattr(self._library, name)(*arguments):

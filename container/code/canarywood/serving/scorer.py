@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from canarywood import media, steps
 from canarywood.artifact import Artifact, Manifest
 from canarywood.errors import ArtifactError
-from canarywood.schema.definition import Schema, plain
+from canarywood.schema.definition import Schema
 from canarywood.serving import codec
+from canarywood.serving.foreign import CATEGORY, schema_of
 from canarywood.serving.native import NativeBooster
+from canarywood.steps import StepError
 
 CONTENT_TYPES = (media.CSV, media.JSON, media.JSON_LINES)
 ACCEPTS = (media.CSV, media.JSON, media.JSON_LINES)
@@ -54,12 +56,8 @@ class Scorer:
         artifact = Artifact(model_dir)
         artifact.check()
         booster = NativeBooster(artifact.model_path)
-        schema = artifact.schema or plain(booster.features, booster.names)
-        if len(schema.features) != booster.features:
-            raise ArtifactError(
-                f"schema.json describes {len(schema.features)} features, "
-                f"the booster takes {booster.features}; they are not of one training"
-            )
+        schema = artifact.schema or schema_of(booster)
+        _check_pair(schema, booster)
         return cls(
             schema=schema,
             manifest=artifact.manifest,
@@ -103,6 +101,23 @@ class Scorer:
         return np.zeros((1, len(self.schema.features)), dtype=np.float32)
 
 
+def _check_pair(schema: Schema, booster: NativeBooster) -> None:
+    """Schema and booster are of one training; raises ArtifactError where they cannot be."""
+    if len(schema.features) != booster.features:
+        raise ArtifactError(
+            f"schema.json describes {len(schema.features)} features, "
+            f"the booster takes {booster.features}; they are not of one training"
+        )
+    ours = zip(schema.features, schema.feature_types, strict=True)
+    names, types = booster.names or schema.features, booster.types or schema.feature_types
+    for (name, kind), their_name, their_kind in zip(ours, names, types, strict=True):
+        if name != their_name or (kind == CATEGORY) != (their_kind == CATEGORY):
+            raise ArtifactError(
+                f"feature {name!r} ({kind}) of schema.json is {their_name!r} ({their_kind}) "
+                "in the booster; they are not of one training"
+            )
+
+
 def _users_predict(model_dir: Path) -> Predict | None:
     """The predict of model/serve.py around its load, where the user wrote one."""
     predict = steps.find("serve", "predict")
@@ -111,6 +126,12 @@ def _users_predict(model_dir: Path) -> Predict | None:
     model = steps.load("serve", "load")(model_dir)
 
     def run(features: Matrix) -> Scores:
-        return np.ascontiguousarray(predict(model, features), dtype=np.float32)
+        scores = np.ascontiguousarray(predict(model, features), dtype=np.float32)
+        if scores.ndim not in (1, 2) or len(scores) != len(features):
+            raise StepError(
+                f"model/serve.py: predict returned shape {scores.shape} for {len(features)} rows; "
+                "return (rows,) or (rows, outputs)"
+            )
+        return scores
 
     return run
