@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,14 +18,26 @@ from numpy.typing import NDArray
 from canarywood.errors import DataError, RequestError, SettingsError
 from canarywood.preparation import leakage
 from canarywood.preparation.join import join, lookup_table
-from canarywood.preparation.spec import DataSpec, DerivedSpec, TargetSpec
+from canarywood.preparation.spec import DataSpec
 from canarywood.preparation.split import OUTSIDE, PARTS, TRAIN, split
+from canarywood.preparation.target import target_of
 from canarywood.schema.definition import Column, Derived, Schema, Target
 from canarywood.schema.derive import OPERATIONS
-from canarywood.schema.fit import Wish, fit_column, fit_target, index_like
-from canarywood.schema.table import LABEL, WEIGHT, TableReader, labels, weights
+from canarywood.schema.fit import Wish, fit_column, index_like
+from canarywood.schema.table import (
+    LABEL,
+    ROW,
+    WEIGHT,
+    TableReader,
+    labels,
+    number_rows,
+    weights,
+)
 
 Labels = NDArray[np.float32]
+
+PANDAS_INDEX = ("", "__index_level_0__")  # what pandas calls its index in csv and Parquet
+MOST_UNKNOWN = 0.5  # share of rows with an unknown category, above which a column is named
 
 
 @dataclass
@@ -58,16 +71,23 @@ def prepare(spec: DataSpec, tables: Mapping[str, pa.Table]) -> Prepared:
     table, matched = _joined(spec, tables)
     facts: dict[str, Any] = {"read": tables["data"].num_rows, "joins": matched}
     _must_have(table, [spec.target.column], "data.target.column")
+    _must_have(table, [spec.weight] if spec.weight else [], "data.weight")
     inputs = _input_names(spec, table)
-    table, target, label = _labelled(spec, table)
+    counting = [name for name in inputs if index_like(table.column(name))]
+    table, target, label = _labelled(spec, number_rows(table))
+    if spec.split.stratify and target.task == "regression":
+        raise SettingsError("data.split.stratify: a regression has no classes to keep in balance")
     facts["without_label"] = facts["read"] - table.num_rows
     part_of = split(spec.split, table.num_rows, column=_split_texts(spec, table), labels=label)
     facts["outside_window"] = int((part_of == OUTSIDE).sum())
     masks = {name: pa.array(part_of == number) for number, name in enumerate(PARTS)}
     training = table.filter(masks["train"])
+    if len(np.unique(label[part_of == TRAIN])) < 2:
+        raise DataError(
+            f"target {target.column}: all training rows have the same label; nothing to learn"
+        )
     schema = _fit(spec, inputs, training, target, tables)
     strengths = _strengths(spec, schema, training, label[part_of == TRAIN])
-    warnings = _warnings(schema, training, strengths)
     reader = TableReader(schema)
     parts = {}
     matrices = {}
@@ -77,7 +97,14 @@ def prepare(spec: DataSpec, tables: Mapping[str, pa.Table]) -> Prepared:
         matrices[name] = reader.encode(rows)
         parts[name] = _clean(reader, rows, label[part_of == number])
         facts[name] = _part_facts(target, label[part_of == number], dict(reader.unknown))
-    facts["test_rows_also_in_train"] = _shared(matrices["train"], matrices["test"])
+    for name in ("validation", "test"):
+        facts[f"{name}_rows_also_in_train"] = _shared(matrices["train"], matrices[name])
+    warnings = [
+        *_leakage_warnings(strengths),
+        *(f"column {name} counts the rows, like an index; exclude it" for name in counting),
+        *_column_warnings(schema, facts),
+        *(f"column {name!r} is left out: an index, not data" for name in _indices(spec, table)),
+    ]
     return Prepared(schema, parts, facts, strengths, warnings)
 
 
@@ -86,7 +113,7 @@ def _joined(
 ) -> tuple[pa.Table, dict[str, dict[str, int]]]:
     table, matched = tables["data"], {}
     for item in spec.joins:
-        done = join(table, _table(tables, item.table), item)
+        done = join(table, _table(tables, item.table), item, spec.missing)
         table = done.table
         matched[item.table] = {"rows": table.num_rows, "matched": done.matched}
         if not done.matched:
@@ -101,46 +128,37 @@ def _input_names(spec: DataSpec, table: pa.Table) -> list[str]:
     """The columns that a request carries, in order."""
     _must_have(table, list(spec.columns or ()), "data.columns")
     _must_have(table, [*spec.exclude, *spec.kinds, *spec.slices], "data.exclude, kinds or slices")
+    for name in table.column_names:
+        if name in (LABEL, WEIGHT, ROW):
+            raise DataError(f"column {name}: the files of preprocess use this name; rename it")
     joined = [name for item in spec.joins for name in item.columns]
-    if spec.columns is not None:
-        return [*spec.columns, *(name for name in joined if name not in spec.columns)]
     left_out = {spec.target.column, spec.weight, *spec.exclude}
-    return [name for name in table.column_names if name not in left_out]
+    if spec.columns is None:
+        left_out |= set(_indices(spec, table))
+        return [name for name in table.column_names if name not in left_out]
+    names = [*spec.columns, *(name for name in joined if name not in spec.columns)]
+    for name in names:
+        if name in left_out:
+            role = {spec.target.column: "the target", spec.weight: "the weight"}
+            raise SettingsError(
+                f"data.columns: {name} is {role.get(name, 'in data.exclude')}, "
+                "so it cannot be a column of a request"
+            )
+    return names
+
+
+def _indices(spec: DataSpec, table: pa.Table) -> list[str]:
+    """Columns that pandas wrote to count the rows, and nobody asked for."""
+    asked = {*(spec.columns or ()), *spec.kinds, *spec.exclude}
+    return [name for name in PANDAS_INDEX if name in table.column_names and name not in asked]
 
 
 def _labelled(spec: DataSpec, table: pa.Table) -> tuple[pa.Table, Target, Labels]:
     """The rows that have a label, the target, and the labels."""
-    values = table.column(spec.target.column)
-    given = _given_target(spec.target)
-    if spec.target.positive is not None:
-        given = _positive(fit_target(values, None, spec.target.column, spec.missing), spec.target)
-    target = fit_target(values, given, spec.target.column, spec.missing)
+    target = target_of(spec.target, table.column(spec.target.column), spec.missing)
     label = labels(table, Schema("target", target, (), (), missing=spec.missing))
     has_label = ~np.isnan(label)
     return table.filter(pa.array(has_label)), target, label[has_label]
-
-
-def _given_target(spec: TargetSpec) -> Target | None:
-    """The target as far as the user describes it, or None where it must be found out."""
-    if spec.above is not None:
-        classes = spec.classes or (f"{spec.column} <= {spec.above:g}", f"> {spec.above:g}")
-        if len(classes) != 2:
-            raise SettingsError("data.target.classes: two are needed, the negative one first")
-        return Target(spec.column, "binary", spec.above, classes)
-    if spec.classes:
-        return Target(
-            spec.column, "binary" if len(spec.classes) == 2 else "multiclass", None, spec.classes
-        )
-    return Target(spec.column, "regression") if spec.task == "regression" else None
-
-
-def _positive(found: Target, spec: TargetSpec) -> Target:
-    if found.task != "binary" or spec.positive not in found.classes:
-        raise DataError(
-            f"data.target.positive: {spec.positive!r} is not one of two values of {spec.column}"
-        )
-    negative = next(text for text in found.classes if text != spec.positive)
-    return Target(spec.column, "binary", classes=(negative, spec.positive))
 
 
 def _split_texts(spec: DataSpec, table: pa.Table) -> list[str | None]:
@@ -150,7 +168,7 @@ def _split_texts(spec: DataSpec, table: pa.Table) -> list[str | None]:
     _must_have(table, [name], "data.split.column")
     column = Column(name, "time")
     reader = TableReader(Schema("split", None, (column,), (), missing=spec.missing))
-    texts: list[str | None] = reader.column(table, column).tolist()
+    texts: list[str | None] = reader.readable(table, column).tolist()
     return texts
 
 
@@ -167,7 +185,7 @@ def _fit(
         wish = Wish(name, said.kind, said.categories, said.minimum, said.maximum)
         columns.append(fit_column(training, wish, spec.missing))
     kinds: dict[str, str] = {column.name: column.kind for column in columns}
-    derived = tuple(_derived(name, item, kinds, tables) for name, item in spec.derived.items())
+    derived = tuple(_derived(name, spec, kinds, tables) for name in spec.derived)
     features = [
         column.name
         for column in columns
@@ -191,8 +209,9 @@ def _fit(
 
 
 def _derived(
-    name: str, item: DerivedSpec, kinds: dict[str, str], tables: Mapping[str, pa.Table]
+    name: str, spec: DataSpec, kinds: dict[str, str], tables: Mapping[str, pa.Table]
 ) -> Derived:
+    item = spec.derived[name]
     place = f"data.derived.{name}"
     operation = OPERATIONS.get(item.op)
     if operation is None:
@@ -218,7 +237,8 @@ def _derived(
     if item.op == "lookup":
         if not (item.table and item.key and item.value):
             raise SettingsError(f"{place}: lookup needs table, key and value")
-        lookup = lookup_table(_table(tables, item.table), item.key, item.value, name)
+        reference = _table(tables, item.table)
+        lookup = lookup_table(reference, item.key, item.value, name, spec.missing)
     function = (item.function or name) if item.op == "python" else None
     return Derived(name, item.op, item.of, lookup, function)
 
@@ -237,39 +257,50 @@ def _strengths(
     used = {*schema.features, *(name for item in schema.derived for name in item.of)}
     found = []
     for name in training.column_names:
-        if name in (spec.target.column, spec.weight):
+        bins = _bins(sampled, name, schema)
+        if name in (spec.target.column, spec.weight, ROW) or bins is None:
             continue
-        value = leakage.strength(_bins(sampled, name, schema), label, target.task)
+        value = leakage.strength(bins, label, target.task)
         found.append(leakage.Strength(name, metric, value, name in used, value >= threshold))
     return sorted(found, key=lambda item: (-item.value, item.column))
 
 
-def _bins(table: pa.Table, name: str, schema: Schema) -> NDArray[np.int64]:
-    """The bins of any column: as a number where every cell is one, else as texts."""
+def _bins(table: pa.Table, name: str, schema: Schema) -> NDArray[np.int64] | None:
+    """The bins of any column: as a number where every cell is one, else as texts; None: neither."""
     reader = TableReader(schema)
-    try:
+    with suppress(RequestError):
         return leakage.bins_of_numbers(reader.column(table, Column(name)))
-    except RequestError:  # no column of numbers: its texts are looked at
+    with suppress(RequestError):  # no column of numbers: its texts are looked at
         return leakage.bins_of_texts(reader.column(table, Column(name, "time")))
+    return None
 
 
-def _warnings(schema: Schema, training: pa.Table, strengths: list[leakage.Strength]) -> list[str]:
+def _leakage_warnings(strengths: list[leakage.Strength]) -> list[str]:
     found = []
     for item in strengths:
-        if not item.suspect:
-            continue
-        place = "is a feature" if item.used else "is no feature, keep it so"
-        found.append(
-            f"leakage: {item.column} alone gives {item.metric} {item.value:.3f} ({place}); "
-            "is it known when the prediction is made?"
-        )
+        if item.suspect:
+            place = "is a feature" if item.used else "is no feature, keep it so"
+            found.append(
+                f"leakage: {item.column} alone gives {item.metric} {item.value:.3f} ({place}); "
+                "is it known when the prediction is made?"
+            )
+    return found
+
+
+def _column_warnings(schema: Schema, facts: dict[str, Any]) -> list[str]:
+    found = []
     for column in schema.inputs:
-        if column.name in schema.features and index_like(training.column(column.name)):
-            found.append(f"column {column.name} counts the rows, like an index; exclude it")
         if column.missing_rate == 1.0:
             found.append(f"column {column.name} is empty in all training rows")
         elif column.kind == "category" and len(column.categories) == 1:
             found.append(f"column {column.name} has one value in all training rows")
+        for part in ("validation", "test"):
+            unknown = facts[part]["unknown_categories"].get(column.name, 0)
+            if unknown > MOST_UNKNOWN * facts[part]["rows"]:
+                found.append(
+                    f"column {column.name}: {unknown:,} of {facts[part]['rows']:,} {part} rows "
+                    "hold a category that training never saw; does it name single things?"
+                )
     return found
 
 
@@ -279,11 +310,12 @@ def _clean(reader: TableReader, rows: pa.Table, label: Labels) -> pa.Table:
     columns: dict[str, pa.Array] = {}
     for column in schema.inputs:
         values = reader.column(rows, column)
-        columns[column.name] = pa.array(values, from_pandas=True)
+        kind = pa.float64() if column.kind == "number" else pa.string()
+        columns[column.name] = pa.array(values, kind, from_pandas=True)
     for name in schema.slices:
         if name not in columns:
-            texts = reader.column(rows, Column(name, "category"))
-            columns[name] = pa.array(texts, from_pandas=True)
+            texts = reader.readable(rows, Column(name, "category"))
+            columns[name] = pa.array(texts, pa.string(), from_pandas=True)
     row_weights = weights(rows, schema)
     if row_weights is not None:
         columns[WEIGHT] = pa.array(row_weights)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from canarywood.errors import SettingsError
+from canarywood.errors import RequestError, SettingsError
+from canarywood.schema.cells import Missing, text_of
 from canarywood.schema.definition import MISSING_TOKENS, Kind, Task
 
 SPLITS: dict[str, set[str]] = {
@@ -138,9 +139,9 @@ class DataSpec:
                 for name, item in _mapping(data.get("derived", {}), "data.derived").items()
             },
             split=_split(data.get("split", {})),
-            weight=data.get("weight"),
+            weight=_optional_text(data.get("weight"), "data.weight"),
             slices=_texts(data.get("slices", ()), "data.slices"),
-            missing=_texts(data.get("missing", MISSING_TOKENS), "data.missing"),
+            missing=_spellings(data.get("missing", MISSING_TOKENS), "data.missing"),
             unknown_category=_choice(data, "unknown_category"),
             absent_column=_choice(data, "absent_column"),
             leakage_threshold=_optional_number(leakage.get("threshold"), "data.leakage.threshold"),
@@ -148,11 +149,10 @@ class DataSpec:
 
     def column(self, name: str) -> ColumnSpec:
         """What is said of an input column."""
-        for described in (self.columns or {}, *(join.columns for join in self.joins)):
-            found = described.get(name)
-            if found is not None and found != ColumnSpec():
-                return found
-        return ColumnSpec(kind=self.kinds.get(name))
+        places = (self.columns or {}, *(join.columns for join in self.joins))
+        described = [place[name] for place in places if name in place]
+        found = next((item for item in described if item != ColumnSpec()), ColumnSpec())
+        return replace(found, kind=found.kind or self.kinds.get(name))
 
 
 def _target(value: object) -> TargetSpec:
@@ -163,12 +163,13 @@ def _target(value: object) -> TargetSpec:
     if "column" not in target:
         raise SettingsError("data.target.column is missing; name the column to predict")
     positive = target.get("positive")
+    named = () if positive is None else _spellings([positive], "data.target.positive")
     return TargetSpec(
         column=str(target["column"]),
         above=_optional_number(target.get("above"), "data.target.above"),
-        positive=None if positive is None else str(positive),
+        positive=named[0] if named else None,
         task=_task(target.get("task")),
-        classes=_texts(target.get("classes", ()), "data.target.classes"),
+        classes=_spellings(target.get("classes", ()), "data.target.classes"),
     )
 
 
@@ -199,8 +200,10 @@ def _column(value: object, place: str) -> ColumnSpec:
     kind = column.get("kind")
     return ColumnSpec(
         kind=None if kind is None else _kind(kind, f"{place}.kind"),
-        feature=bool(column.get("feature", True)),
-        categories=_texts(column.get("categories", ()), f"{place}.categories"),
+        feature=_boolean(column.get("feature", True), f"{place}.feature"),
+        categories=tuple(
+            dict.fromkeys(_spellings(column.get("categories", ()), f"{place}.categories"))
+        ),
         minimum=_optional_number(column.get("minimum"), f"{place}.minimum"),
         maximum=_optional_number(column.get("maximum"), f"{place}.maximum"),
     )
@@ -238,10 +241,10 @@ def _derived(value: object, place: str) -> DerivedSpec:
     return DerivedSpec(
         op=str(derived["op"]),
         of=_texts(derived["of"], f"{place}.of"),
-        function=derived.get("function"),
-        table=derived.get("table"),
-        key=derived.get("key"),
-        value=derived.get("value"),
+        function=_optional_text(derived.get("function"), f"{place}.function"),
+        table=_optional_text(derived.get("table"), f"{place}.table"),
+        key=_optional_text(derived.get("key"), f"{place}.key"),
+        value=_optional_text(derived.get("value"), f"{place}.value"),
     )
 
 
@@ -253,13 +256,29 @@ def _split(value: object) -> SplitSpec:
     _known(split, SPLITS[by], "data.split")
     if by != "random" and not split.get("column"):
         raise SettingsError(f"data.split.column must be given for a split by {by}")
-    for part in ("validation", "test"):
-        share = split.get(part, 0.15)
-        if isinstance(share, bool) or (by != "time" and not isinstance(share, (int, float))):
-            raise SettingsError(f"data.split.{part}: {share!r} is not a share between 0 and 1")
-        if isinstance(share, (int, float)) and not 0 <= share < 1:
-            raise SettingsError(f"data.split.{part}: {share!r} is not a share between 0 and 1")
-    return SplitSpec(**split)
+    seed = split.get("seed", 0)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise SettingsError(f"data.split.seed: {seed!r} is not a whole number from 0")
+    return SplitSpec(
+        by=by,
+        validation=_share(split.get("validation", 0.15), "data.split.validation", by),
+        test=_share(split.get("test", 0.15), "data.split.test", by),
+        column=_optional_text(split.get("column"), "data.split.column"),
+        seed=seed,
+        stratify=_boolean(split.get("stratify", False), "data.split.stratify"),
+        train=_optional_text(split.get("train"), "data.split.train"),
+        end=_optional_text(split.get("end"), "data.split.end"),
+    )
+
+
+def _share(value: object, place: str, by: str) -> float | str:
+    """A share of the rows; by time also an instant."""
+    if by == "time" and isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        time = ", nor a time" if by == "time" else ""
+        raise SettingsError(f"{place}: {value!r} is not a share between 0 and 1{time}")
+    return value
 
 
 def _mapping(value: object, place: str) -> Mapping[str, Any]:
@@ -280,6 +299,28 @@ def _texts(value: object, place: str) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)):
         raise SettingsError(f"{place}: expected a list of names, found {value!r}")
     return tuple(map(str, value))
+
+
+def _spellings(value: object, place: str) -> tuple[str, ...]:
+    """Values that stand in cells, as texts: 1 and 1.0 are "1", true is "true"."""
+    values = value if isinstance(value, (list, tuple)) else [value]
+    nothing = Missing.of(())
+    try:
+        return tuple(text for item in values if (text := text_of(item, nothing)) is not None)
+    except RequestError as error:
+        raise SettingsError(f"{place}: {error.detail}") from error
+
+
+def _optional_text(value: object, place: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise SettingsError(f"{place}: expected a text, found {value!r}")
+    return value
+
+
+def _boolean(value: object, place: str) -> bool:
+    if not isinstance(value, bool):
+        raise SettingsError(f"{place}: {value!r} is not true or false")
+    return value
 
 
 def _optional_number(value: object, place: str) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,10 @@ PARTS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST, OUTSIDE = 0, 1, 2, -1
 
 Parts = NDArray[np.int8]
+
+# Around every time that can be written
+BEFORE_ALL = np.datetime64("0000-01-01", "us")
+AFTER_ALL = np.datetime64("10001-01-01", "us")
 
 
 def split(
@@ -76,8 +80,8 @@ def _by_time(spec: SplitSpec, column: Sequence[str | None]) -> Parts:
     texts, members = np.unique([text or "" for text in column], return_inverse=True)
     instants = np.array([_instant(text, spec.column) for text in texts], dtype="datetime64[us]")
     times = instants[members]
-    end = _bound(spec.end, times, np.datetime64("9999-01-01", "us"))
-    start = _bound(spec.train, times, np.datetime64("0001-01-01", "us"))
+    end = AFTER_ALL if spec.end is None else _instant(spec.end, "data.split.end")
+    start = BEFORE_ALL if spec.train is None else _instant(spec.train, "data.split.train")
     inside = (times >= start) & (times < end)
     if not inside.any():
         raise DataError(f"no row of column {spec.column} lies in the window of data.split")
@@ -98,16 +102,11 @@ def _start(given: float | str, ordered: NDArray[Any], share_after: float) -> np.
     """
     if isinstance(given, str):
         return _instant(given, "data.split")
-    last = np.datetime64("9999-01-01", "us")
     if given == 0 or not len(ordered):
-        return last
+        return AFTER_ALL
     rows = round(len(ordered) * given / (1 - share_after))
     found: np.datetime64 = ordered[max(len(ordered) - rows, 0)]
     return found
-
-
-def _bound(text: str | None, times: NDArray[Any], default: np.datetime64) -> np.datetime64:
-    return default if text is None or not len(times) else _instant(text, "data.split")
 
 
 def _instant(text: str, place: str | None) -> np.datetime64:
@@ -118,8 +117,6 @@ def _instant(text: str, place: str | None) -> np.datetime64:
         raise DataError(f"{place}: {error.detail}") from error
     if found is None:
         raise DataError(f"column {place} has an empty cell; a split by time needs every one")
-    return np.datetime64(_utc(found), "us")
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    # numpy's subtraction, since Python's datetimes end in the year 9999 of every zone
+    offset = found.utcoffset() or timedelta()
+    return np.datetime64(found.replace(tzinfo=None), "us") - np.timedelta64(offset, "us")
