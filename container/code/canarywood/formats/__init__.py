@@ -1,0 +1,1 @@
+"""Formats that are not csv or JSON: pure codecs that training and serving share."""
