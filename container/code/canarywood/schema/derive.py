@@ -49,7 +49,13 @@ def _each(function: Callable[..., float]) -> Callable[..., Values]:
 
     def apply(*operands: Operand) -> Values:
         rows = zip(*(operand.tolist() for operand in operands), strict=True)
-        result = [math.nan if _any_missing(row) else function(*row) for row in rows]
+        result: list[float] = []
+        try:
+            for row in rows:
+                result.append(math.nan if _any_missing(row) else function(*row))  # noqa: PERF401 - the length tells the row at fault
+        except RequestError as error:
+            error.row = len(result) + 1
+            raise
         return np.array(result, dtype=np.float64)
 
     return apply
