@@ -82,11 +82,19 @@ number_texts = st.one_of(
             "16777217",
             "true",
             "-0",
+            "1\n",
+            "\r2",
+            "\u0131nf",
+            "nul",
+            "1,2",
+            "[1]",
         ]
     ),
 )
 good_numbers = st.one_of(small_numbers.map(repr), st.sampled_from(["", "NA", "+1", ".5", " 2 "]))
-colors = st.sampled_from(["blue", "red", "7", " red ", "", "?", "green", "Blue", "\uff17"])
+colors = st.sampled_from(
+    ["blue", "red", "7", " red ", "", "?", "green", "Blue", "\uff17", "7.0", "7.00", "7.1", "+7.0"]
+)
 times = st.one_of(
     st.datetimes().map(lambda moment: moment.isoformat(" ", "seconds")),
     st.sampled_from(["", "2013-04-01", "2013-04-01T06:00:00Z", "2013-04-01 06:00:00-05:00"]),

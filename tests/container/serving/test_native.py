@@ -41,6 +41,20 @@ def train(parameters: dict[str, Any], seed: int = 0) -> xgboost.Booster:
     return xgboost.train({**parameters, "seed": seed, "nthread": 1}, data, 7)
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("objective", ["reg:squarederror", "binary:logistic", "count:poisson"])
+def test_dart_is_predicted_as_booster_predict_does_and_not_in_place(
+    tmp_path: Path, objective: str, seed: int
+) -> None:
+    booster = train({"objective": objective, "booster": "dart", "base_score": 0.7}, seed)
+    path = tmp_path / "model.ubj"
+    booster.save_model(path)
+    matrix = rows(200, seed)
+    expected = booster.predict(xgboost.DMatrix(matrix))
+    np.testing.assert_array_equal(NativeBooster(path).predict(matrix), expected)
+    assert not np.array_equal(booster.inplace_predict(matrix), expected)
+
+
 @pytest.mark.parametrize("parameters", PARAMETERS, ids=lambda p: "-".join(map(str, p.values())))
 @pytest.mark.parametrize("ending", ["ubj", "json"])
 def test_predictions_equal_xgboosts_own_bit_for_bit(
@@ -81,6 +95,14 @@ def test_names_and_types_of_the_features_are_read(tmp_path: Path) -> None:
     native = NativeBooster(path)
     assert native.names == ("color", "size")
     assert native.types == ("c", "q")
+
+
+def test_no_rows_give_no_predictions(tmp_path: Path) -> None:
+    for objective in ("reg:squarederror", "multi:softprob"):
+        path = tmp_path / "model.ubj"
+        classes = {"num_class": 3} if "multi" in objective else {}
+        train({"objective": objective, **classes}).save_model(path)
+        assert len(NativeBooster(path).predict(rows(0))) == 0
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ FLOAT32_MAX = 3.4028234663852886e38
 _is_number = re.compile(NUMBER).fullmatch
 # ASCII: to a case-blind Unicode pattern the dotless Turkish i is an i too
 _is_infinity = re.compile(INFINITY, re.ASCII).fullmatch
+_is_whole = re.compile(r"([+-]?[0-9]+)\.0+").fullmatch
 _quoted = re.compile('"[^"]*"')
 
 
@@ -47,7 +48,10 @@ class Missing:
         """From the tokens of a schema."""
         texts = frozenset(tokens)
         numbers = {float(text) for text in texts if is_number(text)}
-        return cls(texts, frozenset(numbers | {_float32(number) for number in numbers}))
+        return cls(
+            texts | {_without_zeros(text) for text in texts},
+            frozenset(numbers | {_float32(number) for number in numbers}),
+        )
 
 
 def delimiter(line: str) -> str:
@@ -109,10 +113,16 @@ def non_finite(value: object) -> RequestError:
 def text_of(value: object, missing: Missing) -> str | None:
     """A cell of a category or a time as text: None where it is missing.
 
-    One spelling for one value, whatever it came in: 7, 7.0 and "7" are "7"; true is "true".
+    One spelling for one value, whatever it came in: 7, 7.0, "7" and "7.0" (as pandas writes a
+    whole number in a column with gaps) are "7"; true is "true".
     """
-    text = value.strip(BLANKS) if isinstance(value, str) else _spelt(value)
+    text = _without_zeros(value.strip(BLANKS)) if isinstance(value, str) else _spelt(value)
     return None if not text or text in missing.texts else text
+
+
+def _without_zeros(text: str) -> str:
+    found = _is_whole(text) if text.endswith("0") else None
+    return found[1] if found else text
 
 
 def _spelt(value: object) -> str | None:

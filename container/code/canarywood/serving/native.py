@@ -83,8 +83,8 @@ class NativeBooster:
         self.rounds = 0 if self.best_iteration is None else self.best_iteration + 1
         self._predict_config = ctypes.c_char_p(_CONFIG % self.rounds)
         self._local = threading.local()
-        linear = config["learner"]["gradient_booster"]["name"] == "gblinear"
-        self._predict = self._from_matrix if linear else self._in_place
+        kind = config["learner"]["gradient_booster"]["name"]
+        self._predict = self._in_place if kind == "gbtree" else self._from_matrix
 
     def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Predictions of a C-contiguous float32 matrix (rows, features), NaN = missing.
@@ -115,7 +115,11 @@ class NativeBooster:
         )
 
     def _from_matrix(self, array: bytes, outputs: _Outputs) -> int:
-        """The way of the linear booster, which cannot predict in place."""
+        """The way of the boosters that cannot predict in place.
+
+        gblinear refuses it; dart sums its weighted trees in another order there, so that the
+        last bit of a prediction differs from `Booster.predict`.
+        """
         matrix = _Handle()
         options = b'{"missing":NaN,"nthread":1}'
         failed = self._library.XGDMatrixCreateFromDense(array, options, ctypes.byref(matrix))
