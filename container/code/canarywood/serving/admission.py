@@ -73,6 +73,23 @@ class Admission:
         self._lock = threading.Lock()
         self._waiting: deque[threading.Lock] = deque()
 
+    @property
+    def full(self) -> QueueFullError:
+        """What a request is told for which there is no place: 429 `queue_full`."""
+        return QueueFullError(
+            f"all slots are busy and {self._queue} requests wait; try again later",
+            headers={"Retry-After": str(RETRY_AFTER_S)},
+        )
+
+    @property
+    def places(self) -> int:
+        """Requests that an event loop may take on at once: one to predict, and the free queue.
+
+        The loop predicts beside the slots, so that its small requests never wait for the large
+        ones that hold them; the queue is one for both.
+        """
+        return 1 + self._queue - len(self._waiting)
+
     @contextmanager
     def slot(self, deadline: Deadline) -> Iterator[None]:
         """Hold a slot; raises QueueFullError (429), or UnavailableError past the deadline."""
@@ -91,10 +108,7 @@ class Admission:
                 self._free -= 1
                 return None
             if len(self._waiting) >= self._queue:
-                raise QueueFullError(
-                    f"all slots are busy and {self._queue} requests wait; try again later",
-                    headers={"Retry-After": str(RETRY_AFTER_S)},
-                )
+                raise self.full
             turn = threading.Lock()
             turn.acquire()
             self._waiting.append(turn)

@@ -5,6 +5,9 @@
 The order is the rule: what cannot be answered (type, Accept, size) is refused before it costs
 anything, and a body is read only by a request that holds a slot, so that memory is bounded by
 the slots and not by the queue. Between the steps the deadline is looked at.
+
+Both kinds of worker answer by these steps: threads by `answer`, one request at a time, the event
+loop by canarywood.serving.batching, what is ready at once.
 """
 
 from __future__ import annotations
@@ -13,8 +16,9 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +37,7 @@ from canarywood.serving.admission import Admission, Deadline
 from canarywood.serving.problems import problem, problem_of
 
 ROWS_PER_BLOCK = 4096  # predicted between two looks at the deadline
+HEADERS_REMEMBERED = 256
 ATTRIBUTES_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
 ATTRIBUTES = re.compile(r"[\x20-\x7e]{1,1024}")
 
@@ -42,6 +47,7 @@ log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
 Environ = Mapping[str, Any]
+Result = TypeVar("Result")
 
 
 class Model(Protocol):
@@ -110,22 +116,38 @@ class Invocations:
         *,
         deadline: Callable[[float], Deadline] = Deadline.after,
     ) -> None:
-        self._model = model
+        self.model = model
+        self.admission = admission
         self._limits = limits
-        self._admission = admission
-        self._content_types = content_types
-        self._accepts = accepts
         self._deadline = deadline
+        # Clients send the same few headers again and again.
+        self._content = lru_cache(HEADERS_REMEMBERED)(
+            lambda header: media.content_type(header, content_types)
+        )
+        self._accept = lru_cache(HEADERS_REMEMBERED)(lambda header: media.choose(header, accepts))
 
     def answer(self, environ: Environ, request_id: str) -> Answer:
         """Answer one request; no exception leaves this."""
-        try:
-            body, accept, rows = self._predict(environ)
-        except RequestError as error:
-            return refusal(error, request_id)
-        except Exception:
-            log.exception("invocation failed", extra=fields(request_id=request_id))
-            return failure(request_id)
+        return attempt(request_id, lambda: self._answer(environ, request_id))
+
+    def deadline(self) -> Deadline:
+        """The deadline of a request that begins now."""
+        return self._deadline(self._limits.timeout_s)
+
+    def check(self, environ: Environ) -> tuple[media.MediaType, str]:
+        """Type of the body and of the answer; raises RequestError where there can be none."""
+        content = self._content(environ.get("CONTENT_TYPE"))
+        accept = self._accept(environ.get("HTTP_ACCEPT"))
+        self._check_length(environ.get("CONTENT_LENGTH"))
+        return content, accept
+
+    def decode(self, environ: Environ, content: media.MediaType) -> Floats:
+        """Read and decode the body."""
+        return self.model.decode(self._read(environ), content)
+
+    def encode(self, environ: Environ, request_id: str, accept: str, scores: Floats) -> Answer:
+        """The answer that holds the predictions."""
+        body = self.model.encode(scores, accept)
         headers = [
             ("Content-Type", accept),
             ("Content-Length", str(len(body))),
@@ -134,19 +156,15 @@ class Invocations:
         attributes = environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES")
         if attributes and ATTRIBUTES.fullmatch(attributes):
             headers.append((ATTRIBUTES_HEADER, attributes))
-        return Answer(200, headers, body, rows)
+        return Answer(200, headers, body, len(scores))
 
-    def _predict(self, environ: Environ) -> tuple[bytes, str, int]:
-        """Body and type of the answer, and how many rows it holds."""
-        deadline = self._deadline(self._limits.timeout_s)
-        content = media.content_type(environ.get("CONTENT_TYPE"), self._content_types)
-        accept = media.choose(environ.get("HTTP_ACCEPT"), self._accepts)
-        self._check_length(environ.get("CONTENT_LENGTH"))
-        with self._admission.slot(deadline):
-            features = self._model.decode(self._read(environ), content)
-            scores = self._scores(features, deadline)
+    def _answer(self, environ: Environ, request_id: str) -> Answer:
+        deadline = self.deadline()
+        content, accept = self.check(environ)
+        with self.admission.slot(deadline):
+            scores = self._scores(self.decode(environ, content), deadline)
             deadline.check()
-            return self._model.encode(scores, accept), accept, len(features)
+            return self.encode(environ, request_id, accept, scores)
 
     def _check_length(self, declared: str | None) -> None:
         if declared and declared.isdigit():
@@ -170,17 +188,28 @@ class Invocations:
         """Predict; a large request in blocks, so that it can be given up between two."""
         deadline.check()
         if len(features) <= ROWS_PER_BLOCK:
-            return self._model.predict(features)
+            return self.model.predict(features)
         blocks = []
         for start in range(0, len(features), ROWS_PER_BLOCK):
             deadline.check()
-            blocks.append(self._model.predict(features[start : start + ROWS_PER_BLOCK]))
+            blocks.append(self.model.predict(features[start : start + ROWS_PER_BLOCK]))
         return np.concatenate(blocks)
 
     def _too_large(self) -> TooLargeError:
         return TooLargeError(
             f"the body is larger than {self._limits.body_bytes} bytes; send fewer rows at a time"
         )
+
+
+def attempt(request_id: str, step: Callable[[], Result]) -> Result | Answer:
+    """What the step returns; where it raises, the answer that says so."""
+    try:
+        return step()
+    except RequestError as error:
+        return refusal(error, request_id)
+    except Exception:
+        log.exception("invocation failed", extra=fields(request_id=request_id))
+        return failure(request_id)
 
 
 def refusal(error: RequestError, request_id: str) -> Answer:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import struct
 import threading
 import time
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections import Counter as Tally
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -18,6 +20,15 @@ from prometheus_client.multiprocess import MultiProcessCollector
 ATTEMPTS = 5  # to read the files of all workers
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class _Histogram(Histogram):
+    """A histogram that takes in several equal values at once."""
+
+    def observe_all(self, value: float, count: int) -> None:
+        """As `count` calls of observe(value)."""
+        self._sum.inc(value * count)
+        self._buckets[bisect_left(self._upper_bounds, value)].inc(count)
 
 
 class Metrics:
@@ -36,7 +47,7 @@ class Metrics:
             ("route", "status"),
             registry=registry,
         )
-        self._seconds = Histogram(
+        self._seconds = _Histogram(
             "canarywood_invocation_seconds",
             "Time from the first line of an invocation to its answer, waiting included.",
             buckets=SECONDS,
@@ -68,10 +79,14 @@ class Metrics:
         """Count one answer."""
         self._requests.labels(route, str(status)).inc()
 
-    def count_invocation(self, status: int, seconds: float, rows: int) -> None:
-        """Count one answer of /invocations; `rows` is 0 where nothing was predicted."""
-        self.count_request("/invocations", status)
-        self._seconds.observe(seconds)
+    def count_invocations(self, statuses: Collection[int], seconds: float, rows: int) -> None:
+        """Count answers of /invocations that were given together, each after so many seconds.
+
+        One write a counter, however many there are: a write takes microseconds.
+        """
+        for status, count in Tally(statuses).items():
+            self._requests.labels("/invocations", str(status)).inc(count)
+        self._seconds.observe_all(seconds, len(statuses))
         if rows:
             self._rows.inc(rows)
 

@@ -11,19 +11,21 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
-from canarywood import logs, media
+from canarywood import logs, media, steps
 from canarywood.contract import Layout
 from canarywood.errors import CanarywoodError
 from canarywood.logs import fields
 from canarywood.serving.admission import Admission
+from canarywood.serving.batching import Asked, Batching
 from canarywood.serving.health import notify
 from canarywood.serving.invocations import (
     Answer,
+    Environ,
     Invocations,
     Limits,
     Model,
@@ -48,7 +50,12 @@ Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class Application:
-    """Sends POST /invocations down the hot path, all else to the pages; counts and logs."""
+    """Sends POST /invocations down the hot path, all else to the pages; counts and logs.
+
+    Attributes:
+        is_quick: predictions are XGBoost's own, so that small ones may be answered together, and
+            in an event loop. A user's `predict` may take any time, and look at all rows.
+    """
 
     def __init__(
         self,
@@ -57,9 +64,13 @@ class Application:
         pages: Wsgi,
         metrics: Metrics,
         request_log_share: float,
+        *,
+        is_quick: bool = True,
     ) -> None:
+        self.is_quick = is_quick
         self._model = model
         self._invocations = invocations
+        self._batching = Batching(invocations)
         self._pages = pages
         self._metrics = metrics
         self._share = logs.Share(request_log_share)
@@ -95,36 +106,37 @@ class Application:
     def _invocation(
         self, environ: dict[str, Any], start_response: StartResponse
     ) -> Iterable[bytes]:
-        began = time.perf_counter()
-        request_id = request_id_of(environ)
-        self._metrics.in_flight.inc()
-        try:
-            answer = self._invocations.answer(environ, request_id)
-            start_response(answer.status_line, answer.headers)
-        finally:
-            self._metrics.in_flight.dec()
-        seconds = time.perf_counter() - began
-        self._metrics.count_invocation(answer.status, seconds, answer.rows)
-        self._metrics.count_unknown(self._model.unknown_categories)
-        if self._share.picks() or answer.status >= 500:
-            self._log(environ, answer, request_id, seconds)
+        asked = Asked(environ, request_id_of(environ))
+        (answer,) = self._counted(
+            [asked], lambda: [self._invocations.answer(environ, asked.request_id)]
+        )
+        start_response(answer.status_line, answer.headers)
         return [answer.body]
 
-    def _log(
-        self, environ: dict[str, Any], answer: Answer, request_id: str, seconds: float
-    ) -> None:
-        log.info(
-            "request",
-            extra=fields(
-                request_id=request_id,
-                status=answer.status,
-                milliseconds=round(1000 * seconds, 3),
-                rows=answer.rows,
-                bytes_in=int(environ.get("CONTENT_LENGTH") or 0),
-                bytes_out=len(answer.body),
-                content_type=environ.get("CONTENT_TYPE", "")[:100],
-            ),
-        )
+    def answer_together(self, environs: Iterable[Environ]) -> Iterator[Answer]:
+        """Answer, in order, invocations whose bodies are small and there (see batching)."""
+        asked = [Asked(environ, request_id_of(environ)) for environ in environs]
+        for part, answer in self._batching.parts(asked):
+            yield from self._counted(part, answer)
+
+    def _counted(
+        self, requests: Sequence[Asked], answer: Callable[[], list[Answer]]
+    ) -> list[Answer]:
+        """Answer requests, counting and logging them; the counts are there before the answers."""
+        began = time.perf_counter()
+        self._metrics.in_flight.inc(len(requests))
+        try:
+            answers = answer()
+        finally:
+            self._metrics.in_flight.dec(len(requests))
+        seconds = time.perf_counter() - began
+        rows = sum(answer.rows for answer in answers)
+        self._metrics.count_invocations([answer.status for answer in answers], seconds, rows)
+        self._metrics.count_unknown(self._model.unknown_categories)
+        for asked, given in zip(requests, answers, strict=True):
+            if self._share.picks() or given.status >= 500:
+                _log(asked, given, seconds)
+        return answers
 
     def _page(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Any other route; the request id is fixed here, so that all who look see one."""
@@ -147,6 +159,21 @@ class Application:
             return [answer.body]
 
 
+def _log(asked: Asked, answer: Answer, seconds: float) -> None:
+    log.info(
+        "request",
+        extra=fields(
+            request_id=asked.request_id,
+            status=answer.status,
+            milliseconds=round(1000 * seconds, 3),
+            rows=answer.rows,
+            bytes_in=int(asked.environ.get("CONTENT_LENGTH") or 0),
+            bytes_out=len(answer.body),
+            content_type=asked.environ.get("CONTENT_TYPE", "")[:100],
+        ),
+    )
+
+
 def build(model: Model, plan: ServePlan, outputs: int) -> Application:
     """Put the parts of a worker together."""
     settings = plan.settings
@@ -166,7 +193,14 @@ def build(model: Model, plan: ServePlan, outputs: int) -> Application:
         CONTENT_TYPES,
         accepts,
     )
-    return Application(model, invocations, pages.wsgi_app, metrics, settings.request_log_share)
+    return Application(
+        model,
+        invocations,
+        pages.wsgi_app,
+        metrics,
+        settings.request_log_share,
+        is_quick=steps.find("serve", "predict") is None,
+    )
 
 
 def create() -> Application:
