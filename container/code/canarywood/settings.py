@@ -20,6 +20,7 @@ from canarywood.errors import SettingsError
 
 MIB = 1024 * 1024
 LARGEST_BODY = 1024 * MIB  # what an asynchronous endpoint may send
+LOOP, THREADS = "loop", "threads"
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,14 @@ class ServeSettings:
         unit="requests",
         help="A worker is replaced after so many (up to a tenth more, at random); 0: never.",
         **_between(0, 10**9),
+    )
+    worker: str = _declare(
+        THREADS,
+        "CANARYWOOD_WORKER",
+        read=lambda text: {LOOP: LOOP, THREADS: THREADS}[text.lower()],
+        range=f"{LOOP} or {THREADS}",
+        help="loop: small requests are answered together, in an event loop, all others in threads; "
+        "threads: every request in a thread, as always where nginx is off.",
     )
     use_nginx: bool = _declare(
         True,

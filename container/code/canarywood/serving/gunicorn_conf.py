@@ -23,7 +23,7 @@ _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - memory, so that a heartbeat ne
 
 wsgi_app = "canarywood.serving.wsgi:create()"
 preload_app = True
-worker_class = "gthread"
+worker_class = _plan.worker_class
 bind = (
     f"unix:{_run.workers_socket}"
     if _settings.use_nginx

@@ -15,7 +15,7 @@ from canarywood.cpus import available_cpus
 from canarywood.errors import SettingsError
 from canarywood.serving.memory import available_memory
 from canarywood.serving.processes import Identity, unprivileged_identity
-from canarywood.settings import ServeSettings
+from canarywood.settings import LOOP, ServeSettings
 
 RUN_VARIABLE = "CANARYWOOD_RUN_FOLDER"
 MEMORY_PER_WORKER = 1024**3
@@ -82,6 +82,12 @@ class ServePlan:
     def threads_per_worker(self) -> int:
         """Those that predict, those that wait for their turn, and some to spare."""
         return self.settings.threads + self.settings.queue_size + SPARE_THREADS
+
+    @property
+    def worker_class(self) -> str:
+        """Of gunicorn: ours for the requests that nginx has read and checked, else its own."""
+        is_loop = self.settings.use_nginx and self.settings.worker == LOOP
+        return "canarywood.serving.worker.LoopWorker" if is_loop else "gthread"
 
     @property
     def slots(self) -> int:
