@@ -178,7 +178,7 @@ BODIES: list[tuple[Any, bytes]] = [
 ]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_any_bytes_are_rows_or_a_request_error(data: st.DataObject) -> None:
     read, whole = data.draw(st.sampled_from(BODIES))

@@ -63,6 +63,12 @@ def test_nan_stays_a_missing_value_and_zero_has_one_sign() -> None:
     assert math.copysign(1, matrix[0, 1]) == 1
 
 
+def test_a_signalling_nan_is_a_missing_value_without_a_warning() -> None:
+    values = (b"\x01\0\xa0\x7f" * 6, b"\x01\0\0\0\0\0\xf4\x7f" * 6)
+    for descr, content in zip(("<f4", "<f8"), values, strict=True):
+        assert np.isnan(npy.read(raw(header(descr), content), width=3)).all()
+
+
 def test_float64_is_kept_where_it_is_asked_for() -> None:
     assert npy.read(saved(np.array([[0.1]])), width=1, dtype=np.float64).tolist() == [[0.1]]
 

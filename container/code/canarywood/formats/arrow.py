@@ -32,12 +32,13 @@ def ipc(body: bytes, *, max_rows: int = MAX_ROWS) -> Any:
 
     if not body:
         raise no_row()
+    options = pa.ipc.IpcReadOptions(use_threads=False)  # a worker has one processor
     try:
         if body.startswith(_FILE_MAGIC):
-            reader = pa.ipc.open_file(pa.BufferReader(body))
+            reader = pa.ipc.open_file(pa.BufferReader(body), options=options)
             batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
         else:
-            reader = pa.ipc.open_stream(pa.BufferReader(body))
+            reader = pa.ipc.open_stream(pa.BufferReader(body), options=options)
             batches = iter(reader)
         return _table(reader.schema, batches, max_rows)
     except _faults() as error:

@@ -192,7 +192,7 @@ def _assembled(
         return None
     order, columns = ordered
     counts = np.bincount(row, minlength=rows)
-    return _Piece(counts, columns, value[order] + 0.0, labels, groups)
+    return _Piece(counts, columns, value[order] + 0.0, labels + 0.0, groups)  # one zero
 
 
 def _ordered(
@@ -233,7 +233,7 @@ def _by_line(text: bytes, form: _Form, rows_before: int) -> _Piece:
         counts,
         np.array(columns, dtype=np.int32),
         np.array(values, dtype=np.float64) + 0.0,
-        labels,
+        labels + 0.0,
         groups,
     )
 

@@ -54,8 +54,9 @@ class SparseRows:
                 code="too_many_cells",
             )
         matrix: NDArray[Any] = np.full((len(self), self.width), np.nan, dtype=dtype)
-        matrix[rows_of(self.indptr), self.indices] = self.values
-        return matrix + dtype(0)  # zeros of one sign
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            matrix[rows_of(self.indptr), self.indices] = self.values
+            return matrix + dtype(0)  # zeros of one sign
 
 
 def rows_of(indptr: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -69,7 +70,7 @@ def settled(matrix: NDArray[Any], dtype: type[Float]) -> NDArray[Any]:
     Raises:
         RowsError: `non_finite`, at the first value that float32 cannot hold.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # invalid: a signalling NaN
         result = matrix.astype(dtype, order="C")
         np.add(result, dtype(0), out=result)
         narrow = result.astype(np.float32, copy=False)

@@ -2,7 +2,7 @@
 
 Needs numpy. numpy's own reader evaluates the header as Python, allocates what it claims, and can
 unpickle objects; none of that is for bytes from a stranger.
-Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+Source: numpy's reference of `numpy.lib.format`.
 """
 
 from __future__ import annotations

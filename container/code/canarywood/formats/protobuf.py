@@ -1,6 +1,6 @@
 """The wire format of protocol buffers, as far as SageMaker's Record needs it. Needs numpy.
 
-Source: https://protobuf.dev/programming-guides/encoding. Every fault is a BodyError; nothing is
+Source: the encoding guide of protocol buffers. Every fault is a BodyError; nothing is
 allocated on the word of a length.
 """
 

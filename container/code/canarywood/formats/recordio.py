@@ -63,7 +63,8 @@ def read(body: bytes, *, width: int | None) -> RecordRows:
         BodyError: `empty_body`, `recordio`, `ragged`, `duplicate_index`; the row is named.
         RowsError: `feature_count`, `non_finite`.
     """
-    return _uniform(body, width) or _one_by_one(body, width)
+    with np.errstate(invalid="ignore"):  # numpy warns of a signalling NaN, which is missing too
+        return _uniform(body, width) or _one_by_one(body, width)
 
 
 def _one_by_one(body: bytes, width: int | None) -> RecordRows:
