@@ -1,0 +1,1 @@
+"""What the product costs: one script a question; see README.md."""
