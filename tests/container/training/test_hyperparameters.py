@@ -8,7 +8,7 @@ import xgboost as xgb
 
 from canarywood.errors import HyperparameterError
 from canarywood.schema.definition import Target
-from canarywood.training import hyperparameters, phrases, trial
+from canarywood.training import hyperparameters, metrics, phrases, trial
 from canarywood.training.hyperparameters import Hyperparameters, check
 
 BINARY = Target("y", "binary")
@@ -51,13 +51,22 @@ def test_sagemakers_own_names_are_typed_and_kept_from_xgboost() -> None:
             "_tuning_objective_metric": "validation:auc",
             "sagemaker_program": '"train.py"',
             "_num_cv_round": "0",
+            "checkpoint_interval": "7",
         }
     )
 
     assert found == Hyperparameters(
-        booster={"max_depth": 4, "eta": 0.1, "objective": "reg:squarederror"},
+        booster={
+            "max_depth": 4,
+            "eta": 0.1,
+            "objective": "reg:squarederror",
+            "eval_metric": ["auc"],
+        },
         num_round=12,
         early_stopping_rounds=3,
+        metrics=("auc",),
+        stopping_metric="auc",
+        checkpoint_interval=7,
         csv_weights=True,
         save_model_on_termination=False,
     )
@@ -282,6 +291,63 @@ def test_every_metric_in_our_hints_is_one_of_xgboosts() -> None:
     for metric in phrases.METRICS:
         error = trial.attempt({"eval_metric": metric}).error or ""
         assert "Unknown metric" not in error
+
+
+def test_sagemakers_metrics_in_our_hints_are_those_that_we_compute() -> None:
+    assert set(phrases.SAGEMAKERS_METRICS) == set(metrics.NAMES)
+    assert faults({"eval_metric": "acuracy"}) == [
+        "eval_metric = 'acuracy': XGBoost has no metric acuracy; did you mean accuracy?"
+    ]
+
+
+def test_metrics_keep_their_order_and_xgboost_gets_its_own_alone() -> None:
+    found = check(
+        {
+            "objective": "binary:logistic",
+            "eval_metric": "f1,auc,recall,logloss,auc",
+            "_tuning_objective_metric": "validation:accuracy",
+        }
+    )
+
+    assert found.metrics == ("f1", "auc", "recall", "logloss", "accuracy")
+    assert found.own_metrics == ("f1", "recall", "accuracy")
+    assert found.stopping_metric == "accuracy"
+    assert found.booster["eval_metric"] == ["auc", "logloss"]
+
+
+def test_without_a_tuning_job_the_last_metric_stops_training() -> None:
+    found = check({"objective": "binary:logistic", "eval_metric": "auc,f1"})
+
+    assert found.stopping_metric == "f1"
+    assert check({}).stopping_metric is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        (
+            {"eval_metric": "accuracy"},
+            "eval_metric = 'accuracy': is for binary: and multi: objectives, "
+            "not for reg:squarederror",
+        ),
+        (
+            {"objective": "multi:softprob", "num_class": "3", "eval_metric": "precision"},
+            "eval_metric = 'precision': is for two classes; use precision_macro",
+        ),
+        (
+            {"objective": "multi:softmax", "num_class": "3", "eval_metric": "f1_binary"},
+            "eval_metric = 'f1_binary': is for two classes; use f1_macro",
+        ),
+        (
+            {"objective": "multi:softmax", "num_class": "3", "eval_metric": "r2"},
+            "eval_metric = 'r2': is for a number, not for multi:softmax",
+        ),
+    ],
+)
+def test_a_metric_that_does_not_suit_the_objective_is_named(
+    texts: dict[str, str], sentence: str
+) -> None:
+    assert faults(texts) == [sentence]
 
 
 def test_the_check_leaves_xgboosts_verbosity_as_it_was() -> None:

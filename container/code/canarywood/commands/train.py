@@ -15,18 +15,18 @@ import numpy as np
 import xgboost as xgb
 
 import canarywood
-from canarywood import logs, steps
+from canarywood import logs
 from canarywood.artifact import MODEL_FILE, SCHEMA_FILE, Manifest
 from canarywood.contract import Layout
-from canarywood.cpus import available_cpus
-from canarywood.errors import AlgorithmError, DataError, HyperparameterError, UserError
+from canarywood.errors import UserError
 from canarywood.logs import fields
 from canarywood.schema.definition import Schema
-from canarywood.training import channels, constraints, hyperparameters, matrices
-from canarywood.training.channels import Channels, Rows
+from canarywood.training import channels, hyperparameters
+from canarywood.training.channels import Rows
+from canarywood.training.fit import Fitted, fit
 from canarywood.training.hyperparameters import Hyperparameters
-from canarywood.training.phrases import data_fault, last_words
-from canarywood.training.session import RoundLog, Termination, early_stopping
+from canarywood.training.phrases import last_words
+from canarywood.training.session import Termination
 
 log = logging.getLogger(__name__)
 
@@ -49,16 +49,16 @@ def run(layout: Layout) -> int:
         _log_read("train", found.train)
         if found.validation:
             _log_read("validation", found.validation)
-        rounds = RoundLog()
-        booster = _train(found, given, rounds, termination)
-        _check_booster(booster, termination)
-        manifest = _manifest(booster, found.schema, given, rounds)
-        _save(layout, booster, found.schema, manifest)
+        checkpoints = layout.checkpoints()
+        fitted = fit(found, given, termination, checkpoints=checkpoints)
+        manifest = _manifest(fitted, found.schema, given, checkpoints is not None)
+        _save(layout, fitted.booster, found.schema, manifest)
     log.info(
         "model written",
         extra=fields(
             rounds=manifest.rounds,
             best_iteration=manifest.best_iteration,
+            resumed_after=fitted.resumed,
             stopped_by_signal=termination.requested,
             metrics=manifest.metrics,
             bytes=(layout.model / MODEL_FILE).stat().st_size,
@@ -100,68 +100,31 @@ def _log_read(channel: str, rows: Rows) -> None:
     )
 
 
-def _train(
-    found: Channels, given: Hyperparameters, rounds: RoundLog, termination: Termination
-) -> Any:
-    """Call the user's train; errors of XGBoost become ours."""
-    parameters = constraints.resolve(given.booster, found.schema.features)
-    threads = parameters.get("n_jobs") or parameters.setdefault("nthread", available_cpus())
-    callbacks: list[Any] = [rounds]
-    if given.early_stopping_rounds:
-        _check_early_stopping(found, parameters)
-        callbacks += early_stopping(given.early_stopping_rounds, parameters)
-    train = steps.load("train", "train")
-    try:
-        matrix, validation = matrices.build(found, parameters, threads)
-        return train(matrix, validation, parameters, given.num_round, [*callbacks, termination])
-    except xgb.core.XGBoostError as error:
-        fault = data_fault(str(error))
-        if fault:
-            raise DataError(fault) from error
-        raise AlgorithmError(f"XGBoost: {last_words(str(error))}") from error
-
-
-def _check_early_stopping(found: Channels, parameters: dict[str, Any]) -> None:
-    if found.validation is None:
-        raise HyperparameterError(
-            "early_stopping_rounds needs a channel validation to measure on; add one"
-        )
-    if parameters.get("disable_default_eval_metric") and not parameters.get("eval_metric"):
-        raise HyperparameterError(
-            "early_stopping_rounds needs a metric; give eval_metric, as in auc, or leave out "
-            "disable_default_eval_metric"
-        )
-
-
-def _check_booster(booster: Any, termination: Termination) -> None:
-    if not isinstance(booster, xgb.Booster):
-        raise steps.StepError(
-            f"model/train.py: train(...) must return an xgboost.Booster, not {booster!r:.60}"
-        )
-    if termination.requested and booster.num_boosted_rounds() == 0:
-        raise UserError("the job was stopped before its first round ended; there is no model")
-
-
 def _manifest(
-    booster: xgb.Booster, schema: Schema, given: Hyperparameters, rounds: RoundLog
+    fitted: Fitted, schema: Schema, given: Hyperparameters, has_checkpoints: bool
 ) -> Manifest:
     """What the model is, and what made it."""
-    best = booster.attr("best_iteration")
-    kept = booster.num_boosted_rounds()
-    learner = json.loads(booster.save_config())["learner"]
-    settings = {"num_round": given.num_round, "early_stopping_rounds": given.early_stopping_rounds}
+    learner = json.loads(fitted.booster.save_config())["learner"]
+    settings: dict[str, Any] = {
+        "num_round": given.num_round,
+        "early_stopping_rounds": given.early_stopping_rounds,
+    }
+    if given.metrics:
+        settings["eval_metric"] = list(given.metrics)
+    if has_checkpoints:
+        settings["checkpoint_interval"] = given.checkpoint_interval
     return Manifest(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         canarywood=canarywood.__version__,
         xgboost=xgb.__version__,
         python=platform.python_version(),
         objective=learner["learner_train_param"]["objective"],
-        rounds=kept,
-        features=booster.num_features(),
-        outputs=_outputs(booster, schema),
-        best_iteration=None if best is None else int(best),
+        rounds=fitted.rounds,
+        features=fitted.booster.num_features(),
+        outputs=_outputs(fitted.booster, schema),
+        best_iteration=fitted.best_iteration,
         hyperparameters={**given.booster, **settings},
-        metrics=rounds.scores(kept - 1 if best is None else int(best)),
+        metrics=dict(fitted.metrics),
     )
 
 

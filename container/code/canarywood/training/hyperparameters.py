@@ -13,11 +13,12 @@ from typing import Any
 
 from canarywood.errors import HyperparameterError
 from canarywood.schema.definition import Target
-from canarywood.training import trial
+from canarywood.training import metrics, trial
 from canarywood.training.phrases import did_you_mean, shown
 from canarywood.training.values import is_finite, typed, words
 
 DEFAULT_ROUNDS = 100
+DEFAULT_INTERVAL = 10  # rounds between two checkpoints
 DEFAULT_OBJECTIVE = "reg:squarederror"  # XGBoost's, and so that of SageMaker's own image
 OBJECTIVES = {
     "binary": "binary:logistic",
@@ -31,6 +32,7 @@ OUR_NAMES = (
     "csv_weights",
     "save_model_on_termination",
     "enable_categorical",
+    "checkpoint_interval",
 )
 # Names for one and the same parameter of XGBoost.
 ALIASES = (
@@ -44,6 +46,7 @@ ALIASES = (
 # Names that XGBoost once had, or that other tools use.
 REPLACED = {"silent": "verbosity", "gpu_id": "device", "predictor": "device"}
 NOT_YET = ("_kfold", "_num_cv_round", "use_dask_gpu_training")
+TUNING_METRIC = "_tuning_objective_metric"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,9 @@ class Hyperparameters:
 
     Attributes:
         booster: what XGBoost gets, typed.
+        metrics: asked for, in order, XGBoost's own and others; none asked for: XGBoost's default.
+        stopping_metric: what early stopping looks at; the last one of the line where None.
+        checkpoint_interval: rounds between two checkpoints, where the job has a folder for them.
         notes: what was replaced or has no effect, one sentence each.
     """
 
@@ -59,8 +65,16 @@ class Hyperparameters:
     num_round: int = DEFAULT_ROUNDS
     early_stopping_rounds: int | None = None
     csv_weights: bool = False
+    metrics: tuple[str, ...] = ()
+    stopping_metric: str | None = None
+    checkpoint_interval: int = DEFAULT_INTERVAL
     save_model_on_termination: bool = True
     notes: tuple[str, ...] = ()
+
+    @property
+    def own_metrics(self) -> tuple[str, ...]:
+        """The metrics that XGBoost does not have."""
+        return tuple(name for name in self.metrics if name in metrics.NAMES)
 
 
 @dataclass
@@ -87,16 +101,19 @@ def check(texts: Mapping[str, str], target: Target | None = None) -> Hyperparame
         HyperparameterError: all that is wrong, one sentence for each.
     """
     draft = _Draft(texts, {name: typed(text) for name, text in texts.items()})
+    tuned = _tuned_metric(draft)
     _drop_platform_names(draft)
     _refuse_infinite(draft)
     rounds = _rounds(draft)
     early = _whole(draft, "early_stopping_rounds", None)
+    interval = _whole(draft, "checkpoint_interval", DEFAULT_INTERVAL)
     weights = _flag(draft, "csv_weights", default=False)
     save = _flag(draft, "save_model_on_termination", default=True)
     if not _flag(draft, "enable_categorical", default=True):
         draft.notes.append("enable_categorical has no effect: the schema says what is a category")
     _modernise(draft)
     _choose_objective(draft, target)
+    asked = _split_metrics(draft, tuned)
     _refuse_twins(draft)
     _ask_xgboost(draft)
     if draft.faults:
@@ -106,6 +123,9 @@ def check(texts: Mapping[str, str], target: Target | None = None) -> Hyperparame
         num_round=rounds if rounds is not None else DEFAULT_ROUNDS,
         early_stopping_rounds=early,
         csv_weights=weights,
+        metrics=asked,
+        stopping_metric=tuned or (asked[-1] if asked else None),
+        checkpoint_interval=interval or DEFAULT_INTERVAL,
         save_model_on_termination=save,
         notes=tuple(draft.notes),
     )
@@ -120,6 +140,26 @@ def _drop_platform_names(draft: _Draft) -> None:
                 draft.refuse(name, value, "is not supported yet; leave it out")
         elif name.startswith(("_", "sagemaker_")):
             del draft.values[name]
+
+
+def _tuned_metric(draft: _Draft) -> str | None:
+    """The metric that a tuning job looks at: `validation:auc` -> auc."""
+    value = str(draft.values.get(TUNING_METRIC, "")).strip()
+    return value.rpartition(":")[2] or None
+
+
+def _split_metrics(draft: _Draft, tuned: str | None) -> tuple[str, ...]:
+    """All metrics asked for, in order; XGBoost is left with those that are its own."""
+    values = draft.values
+    asked = list(dict.fromkeys([*values.pop("eval_metric", ()), *([tuned] if tuned else ())]))
+    objective, classes = str(values.get("objective", "")), values.get("num_class", 2)
+    for name in asked:
+        if objective and (reason := metrics.unsuitable(name, objective, classes)):
+            draft.faults.append(f"eval_metric = {name!r}: {reason}")
+    own = [name for name in asked if name not in metrics.NAMES]
+    if own:
+        values["eval_metric"] = own
+    return tuple(asked)
 
 
 def _refuse_infinite(draft: _Draft) -> None:

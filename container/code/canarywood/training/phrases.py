@@ -13,6 +13,10 @@ METRICS = (
     *("map", "mape", "merror", "mlogloss", "mphe", "ndcg", "poisson-nloglik", "pre", "quantile"),
     *("rmse", "rmsle", "tweedie-nloglik"),
 )
+SAGEMAKERS_METRICS = (  # which canarywood.training.metrics computes
+    *("accuracy", "balanced_accuracy", "f1", "f1_binary", "f1_macro", "precision"),
+    *("precision_macro", "precision_micro", "recall", "recall_macro", "recall_micro", "mse", "r2"),
+)
 _TYPES = {
     "int": "a whole number",
     "long": "a whole number",
@@ -77,7 +81,8 @@ def _allowed(value: Any, error: str) -> str:
     if found := re.search(r"valid values are: \{(.*)\}", error):
         return f"must be one of {found[1].replace(chr(39), '').strip()}"
     if found := re.search(r"Unknown metric function (\S+)", error):
-        return f"XGBoost has no metric {found[1]}{did_you_mean(found[1].split('@')[0], METRICS)}"
+        known = (*METRICS, *SAGEMAKERS_METRICS)
+        return f"XGBoost has no metric {found[1]}{did_you_mean(found[1].split('@')[0], known)}"
     if candidates := re.findall(r"Objective candidate: (\S+)", error):
         hint = did_you_mean(str(value), candidates)
         return f"XGBoost has no such objective{hint or '; it has ' + ', '.join(sorted(candidates))}"
