@@ -179,8 +179,9 @@ def test_labels_are_nan_where_only_some_records_have_one() -> None:
 
 def test_a_signalling_nan_is_a_missing_value_without_a_warning() -> None:
     signal = np.frombuffer(b"\x01\0\xa0\x7f" * 2, dtype=np.float32)
-    body = recordio.write(signal[None, :], signal[:1])
+    body = recordio.write(np.tile(signal, (9, 1)), np.tile(signal[:1], 9))
     assert np.isnan(dense(body)).all()
+    assert np.isnan(dense(body[: len(body) // 9])).all()
     assert np.isnan(dense(body + DOUBLE)[0]).all()
     assert np.isnan(dense(tensor(signal.tobytes(), b"\x00\x01"))).all()
 
@@ -231,9 +232,20 @@ def test_a_fault_is_named_with_its_record(body: bytes, code: str, row: int | Non
 
 
 def test_a_label_that_is_no_finite_number_is_refused() -> None:
-    rows = np.zeros((2, 1), dtype=np.float32)
-    error = fault(recordio.write(rows, np.array([0, np.inf], dtype=np.float32)))
-    assert (error.code, error.row) == ("non_finite", 2)
+    for count in (2, 20):
+        rows = np.zeros((count, 1), dtype=np.float32)
+        labels = np.array([0] * (count - 1) + [np.inf], dtype=np.float32)
+        error = fault(recordio.write(rows, labels))
+        assert (error.code, error.row) == ("non_finite", count)
+
+
+def test_a_fault_of_many_records_is_named_with_its_record() -> None:
+    rows = np.zeros((20, 3), dtype=np.float32)
+    rows[13, 1] = np.inf
+    error = fault(recordio.write(rows))
+    assert (error.code, error.row, error.column) == ("non_finite", 14, 2)
+    error = fault(recordio.write(rows), 10)
+    assert (error.code, error.row) == ("feature_count", 1)
 
 
 @pytest.mark.parametrize("body", [DENSE, SPARSE])
@@ -285,6 +297,8 @@ def test_rows_come_back_as_they_were_written(
     rows: NDArray[Any], has_labels: bool, dtype: Any
 ) -> None:
     labels = np.arange(len(rows), dtype=np.float32) if has_labels else None
+    rows = np.tile(rows, (8, 1))  # many are read at once, a few one by one
+    labels = None if labels is None else np.tile(labels, 8)
     body = recordio.write(rows.astype(dtype), labels)
     found = recordio.read(body, width=rows.shape[1])
     np.testing.assert_array_equal(found.rows, rows)
@@ -311,7 +325,7 @@ def test_any_bytes_are_rows_or_a_request_error(data: st.DataObject) -> None:
         assert found.labels is None or len(found.labels) == len(found.rows)
 
 
-@given(st.binary(max_size=30).map(lambda tail: tail + b"\x01"))
+@given(st.binary(max_size=30).map(lambda tail: tail + b"\x01" * 40))
 def test_packed_numbers_are_those_read_one_by_one(data: bytes) -> None:
     found, at = [], 0
     try:

@@ -35,6 +35,7 @@ MAGIC = 0xCED7230A
 _MAGIC = struct.pack("<I", MAGIC)
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 _LENGTH = (1 << 29) - 1
+_MANY = 8  # records from which on it pays to read them at once
 
 DType = np.dtype[Any]
 
@@ -200,6 +201,8 @@ def _uniform(body: bytes, width: int | None) -> RecordRows | None:
         return None
     size = len(framed(first))
     count = len(features.values)
+    if len(body) < _MANY * size:
+        return None
     if len(body) % size or not count or (width is not None and count != width):
         return None
     table = _octets(body).reshape(-1, size)
@@ -285,38 +288,41 @@ def _dense(tensors: list[Tensor]) -> NDArray[Any]:
 
 def _sparse(tensors: list[Tensor], width: int | None) -> SparseRows:
     """Rows of which some name their columns."""
-    indices, values = [], []
-    for row, tensor in enumerate(tensors, 1):
-        keys, numbers = tensor.keys, tensor.values
-        if not tensor.is_sparse:
-            keys = np.arange(len(numbers), dtype=np.uint64)
-        elif (keys[1:] <= keys[:-1]).any():
-            order = np.argsort(keys, kind="stable")
-            keys, numbers = keys[order], numbers[order]
-            same = np.flatnonzero(keys[1:] == keys[:-1])
-            if len(same):
-                raise duplicate(int(keys[same[0]]), row)
-        indices.append(keys.astype(np.int32))
-        values.append(_finite(numbers, row))
-    counts = [len(keys) for keys in indices]
     widest = max(tensor.width if tensor.shape else _last(tensor) + 1 for tensor in tensors)
     if not widest:
         raise BodyError("the records have no column", code="recordio", row=1)
+    counts = [len(tensor.values) for tensor in tensors]
+    row = np.repeat(np.arange(len(tensors)), counts)
+    keys = np.concatenate(
+        [
+            tensor.keys if tensor.is_sparse else np.arange(len(tensor.values), dtype=np.uint64)
+            for tensor in tensors
+        ]
+    ).astype(np.int32)
+    values = np.concatenate([tensor.values for tensor in tensors])
+    same = row[1:] == row[:-1]
+    if (same & (keys[1:] <= keys[:-1])).any():
+        order = np.lexsort((keys, row))
+        keys, values = keys[order], values[order]
+        twice = np.flatnonzero(same & (keys[1:] == keys[:-1]))
+        if len(twice):
+            raise duplicate(int(keys[twice[0]]), int(row[twice[0]]) + 1)
     return SparseRows(
         np.concatenate([[0], np.cumsum(counts)]),
-        np.concatenate(indices),
-        np.concatenate(values),
+        keys,
+        _finite(values, row, keys),
         widest if width is None else width,
     )
 
 
-def _finite(values: NDArray[Any], row: int) -> NDArray[Any]:
+def _finite(values: NDArray[Any], row: NDArray[np.int64], keys: NDArray[np.int32]) -> NDArray[Any]:
     try:
-        matrix = settled(values[None, :], _float_of(values))
+        matrix = settled(values[:, None], _float_of(values))
     except RequestError as error:
-        error.row = row
+        entry = (error.row or 1) - 1
+        error.row, error.column = int(row[entry]) + 1, int(keys[entry]) + 1
         raise
-    result: NDArray[Any] = matrix[0]
+    result: NDArray[Any] = matrix[:, 0]
     return result
 
 
