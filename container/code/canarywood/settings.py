@@ -102,7 +102,8 @@ class ServeSettings:
         "CANARYWOOD_THREADS",
         read=int,
         unit="per worker",
-        help="Predictions that a worker runs at the same time, each on one CPU.",
+        help="Large requests that a worker predicts at the same time, each on one CPU; small ones "
+        "are answered beside them (CANARYWOOD_WORKER).",
         **_between(1, 64),
     )
     queue_size: int = _declare(

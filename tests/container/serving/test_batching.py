@@ -10,14 +10,13 @@ import pytest
 import xgboost as xgb
 
 from canarywood import media
-from canarywood.serving import batching
 from canarywood.serving.admission import Admission, Deadline
-from canarywood.serving.batching import BYTES_PER_PART, Asked, Batching, is_small
+from canarywood.serving.batching import BYTES_PER_PART, LARGEST_BODY, Asked, Batching
 from canarywood.serving.invocations import Answer, Invocations, Limits, Model
 from canarywood.serving.scorer import ACCEPTS, CONTENT_TYPES, Scorer
 from tests.container.serving.fakes import Clock, FakeModel, Floats
 
-TYPES = ("text/csv", "application/json")
+CSV = {"CONTENT_TYPE": "text/csv"}
 OBJECTIVES = ("binary:logistic", "multi:softprob", "reg:squarederror")
 
 
@@ -196,9 +195,32 @@ def test_an_answer_is_the_same_bit_for_bit_in_any_company(
         (b"1\n" * 513, False),
         (b"[1]," * 513, False),
         (b"{},  " * 513, False),
-        (b"1," * (batching.LARGEST_BODY // 2), True),
-        (b"1," * (batching.LARGEST_BODY // 2) + b"1", False),
+        (b"1," * (LARGEST_BODY // 2), True),
+        (b"1," * (LARGEST_BODY // 2) + b"1", False),
     ],
 )
 def test_small_is_few_bytes_and_few_rows(body: bytes, *, expected: bool) -> None:
-    assert is_small(body) is expected
+    found = Batching(Crowd(FakeModel()).invocations)
+    assert found.is_small({"CONTENT_TYPE": "text/csv; charset=utf-8"}, body) is expected
+
+
+def test_what_is_no_text_is_never_small() -> None:
+    """Four bytes of it may be a million rows."""
+    found = Batching(Crowd(FakeModel()).invocations)
+    assert not found.is_small({"CONTENT_TYPE": "application/x-parquet"}, b"PAR1")
+    assert not found.is_small({}, b"1,2\n")
+
+
+@pytest.mark.parametrize(
+    ("seconds_per_row", "rows"), [(1e-6, 512), (1e-3, 10), (4e-3, 2), (10.0, 0)]
+)
+def test_small_is_what_the_model_predicts_quickly(seconds_per_row: float, rows: int) -> None:
+    clock = Clock()
+
+    def take(features: Floats) -> None:
+        clock.now += seconds_per_row * len(features)
+
+    batching = Batching(Crowd(FakeModel(take)).invocations)
+    batching.measure(clock)
+    assert batching.is_small(CSV, b"1,2\n" * rows) is (rows > 0)
+    assert not batching.is_small(CSV, b"1,2\n" * (rows + 1))

@@ -106,3 +106,13 @@ def test_a_program_that_others_cannot_read_keeps_its_user(tmp_path: Path) -> Non
     hidden.mkdir(mode=0o700)
     (hidden / "os.py").touch()
     assert unprivileged_identity(status, ["root"], [str(hidden / "os.py")]) is None
+
+
+def test_the_worker_is_chosen_by_setting_and_never_ours_without_nginx() -> None:
+    def chosen(**environment: str) -> str:
+        return make_plan(environment, Run(Path("/run/x"))).worker_class
+
+    ours = "canarywood.serving.worker.LoopWorker"
+    assert chosen(CANARYWOOD_WORKER="loop") == ours
+    assert chosen(CANARYWOOD_WORKER="threads") == "gthread"
+    assert chosen(CANARYWOOD_WORKER="loop", SAGEMAKER_USE_NGINX="false") == "gthread"

@@ -15,7 +15,6 @@ import pytest
 import xgboost as xgb
 
 from canarywood.serving.http1 import LONGEST_HEAD
-from canarywood.serving.plan import Run, make_plan
 from tests.container.serving.server import Server, exchange, started, wait_for
 
 pytestmark = pytest.mark.slow
@@ -244,8 +243,7 @@ def test_a_body_shorter_than_declared_is_never_answered(server: Server) -> None:
 def test_a_request_with_two_meanings_is_refused(server: Server, lines: list[bytes]) -> None:
     with connected(server) as client:
         client.sendall(a_request(a_body(1), *lines) + a_request(a_body(2)))
-        reader = Reader(client)
-        assert reader.answer()[0] == 400
+        assert (reader := Reader(client)).answer()[0] == 400
         assert reader.rest() == b""
 
 
@@ -258,8 +256,9 @@ def test_huge_headers_are_refused(server: Server) -> None:
 
 
 def test_headers_as_long_as_nginx_lets_pass_are_taken(server: Server) -> None:
-    long = {f"A{number}": "a" * 8000 for number in range(4)}
+    long = {"A": "a" * 15_000, "B": "b" * 15_000}
     assert server.ask(body=a_body(1), headers={**TYPED, **long}).status == 200
+    assert server.ask("/metrics?" + "a" * 15_000, headers=long).status == 200
 
 
 # -- many connections ----------------------------------------------------------------------------
@@ -390,11 +389,12 @@ def test_replaced_workers_lose_no_request(base: Path, tmp_path: Path) -> None:
         assert set(server.pids("gunicorn")) != workers
 
 
-def test_the_worker_is_chosen_by_setting_and_never_ours_without_nginx() -> None:
-    def chosen(**environment: str) -> str:
-        return make_plan(environment, Run(Path("/run/x"))).worker_class
-
-    ours = "canarywood.serving.worker.LoopWorker"
-    assert chosen(CANARYWOOD_WORKER="loop") == ours
-    assert chosen(CANARYWOOD_WORKER="threads") == "gthread"
-    assert chosen(CANARYWOOD_WORKER="loop", SAGEMAKER_USE_NGINX="false") == "gthread"
+def test_with_threads_alone_the_answers_are_the_same(
+    base: Path, tmp_path: Path, scores: list[float]
+) -> None:
+    with started(base, tmp_path, CANARYWOOD_WORKER="threads") as server:
+        server.wait_until_ready()
+        assert np.float32(server.predict(a_body(1)).body) == np.float32(scores[1])
+        assert server.predict(b"1,2\n").status == 422
+        assert server.stop() == 0
+        assert server.errors == ""

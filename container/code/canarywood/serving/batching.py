@@ -12,14 +12,17 @@ at the whole matrix, and may take its time.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
+from canarywood import media
 from canarywood.serving.admission import Deadline
 from canarywood.serving.invocations import (
+    HEADERS_REMEMBERED,
     Answer,
     Environ,
     Floats,
@@ -29,12 +32,14 @@ from canarywood.serving.invocations import (
 )
 
 BYTES_PER_PART = 64 * 1024  # answered and sent before the next part is looked at
-ROWS_PER_BATCH = 1024  # beyond, more rows at once are no faster
 
-# What one request may hold to be answered in the event loop. Measured: 32 KiB of CSV are 1 to
-# 2 ms, a tenth of which is what the hand-over to a thread costs and of what it would save others.
+# What one request may hold to be answered in the event loop. Measured: 32 KiB of CSV take 0.3 to
+# 2 ms; a hand-over to a thread costs 0.2.
 LARGEST_BODY = 32 * 1024
 MOST_ROWS = 512
+QUICK_S = 0.01  # or fewer rows, where the model needs longer than this for so many
+SAMPLE_ROWS = 64
+TEXTS = (media.CSV, media.JSON, media.JSON_LINES)
 
 log = logging.getLogger(__name__)
 
@@ -60,20 +65,38 @@ class _Decoded:
     features: Floats
 
 
-def is_small(body: bytes) -> bool:
-    """Whether a body is surely quick to answer; rows are only estimated, and never too low."""
-    if len(body) <= 2 * MOST_ROWS:
-        return True
-    rows = body.count(b"\n") + body.count(b"[") + body.count(b"{")
-    return len(body) <= LARGEST_BODY and rows <= MOST_ROWS
-
-
 class Batching:
     """Answers several requests at once, in the calling thread."""
 
     def __init__(self, invocations: Invocations) -> None:
         self._invocations = invocations
         self._admission = invocations.admission
+        self._most_rows = MOST_ROWS
+
+    def measure(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        """Learn what is small to this model: as many rows as it predicts in QUICK_S."""
+        model = self._invocations.model
+        width = len(model.schema.features)
+        sample = np.random.default_rng(0).standard_normal((SAMPLE_ROWS, width), dtype=np.float32)
+        seconds = []
+        for _ in range(3):
+            began = clock()
+            model.predict(sample)
+            seconds.append(max(clock() - began, 1e-9))
+        self._most_rows = min(MOST_ROWS, int(SAMPLE_ROWS * QUICK_S / min(seconds)))
+
+    def is_small(self, environ: Environ, body: bytes) -> bool:
+        """Whether a request is surely quick to answer.
+
+        Rows are estimated by line ends and brackets; what is no text may unfold to any number.
+        """
+        if len(body) > LARGEST_BODY or not self._most_rows:
+            return False
+        if not _is_text(environ.get("CONTENT_TYPE", "")):
+            return False
+        if len(body) <= self._most_rows:
+            return True
+        return body.count(b"\n") + body.count(b"[") + body.count(b"{") <= self._most_rows
 
     def parts(self, requests: Sequence[Asked]) -> Iterator[Part]:
         """Consecutive parts of the requests, each to be answered and sent before the next.
@@ -111,7 +134,7 @@ class Batching:
                 answers[place] = outcome
             else:
                 decoded.append(outcome)
-        for batch in _batches(decoded):
+        for batch in _batches(decoded, 2 * self._most_rows):
             answers.update(self._predict(batch, deadline))
         return [answers[place] for place in range(len(requests))]
 
@@ -159,6 +182,11 @@ class Batching:
         return attempt(asked.request_id, finish)
 
 
+@lru_cache(HEADERS_REMEMBERED)
+def _is_text(content_type: str) -> bool:
+    return media.parse(content_type).name in TEXTS
+
+
 def _split(requests: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
     """Consecutive requests whose bodies sum up to BYTES_PER_PART, or a single larger one."""
     start = total = 0
@@ -172,12 +200,12 @@ def _split(requests: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
         yield requests[start:]
 
 
-def _batches(decoded: Sequence[_Decoded]) -> Iterator[list[_Decoded]]:
-    """Consecutive requests, as long as their rows fit into a batch."""
+def _batches(decoded: Sequence[_Decoded], most_rows: int) -> Iterator[list[_Decoded]]:
+    """Consecutive requests, as long as their rows fit into a batch, or a single larger one."""
     batch: list[_Decoded] = []
     rows = 0
     for one in decoded:
-        if batch and rows + len(one.features) > ROWS_PER_BATCH:
+        if batch and rows + len(one.features) > most_rows:
             yield batch
             batch, rows = [], 0
         batch.append(one)

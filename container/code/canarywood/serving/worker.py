@@ -25,7 +25,6 @@ from typing import Any
 from gunicorn import http
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from canarywood.serving.batching import LARGEST_BODY, is_small
 from canarywood.serving.connections import Connection, Poller, State
 from canarywood.serving.http1 import Call, Verdict, look, response
 from canarywood.serving.invocations import Answer
@@ -35,7 +34,6 @@ from canarywood.serving.wsgi import Application
 SWITCH_S = 0.0005
 DRAIN_POLL_S = 0.1
 STOP_LINGER_S = 0.2
-NONE_IS_SMALL = -1  # as the largest body: every request goes to a thread
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +52,6 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self._further: list[Connection] = []  # have received more than the answered request
         self._idle_s = float(self.cfg.keepalive)
         self._server = self.sockets[0].getsockname()
-        self._largest_body = LARGEST_BODY if self.wsgi.is_quick else NONE_IS_SMALL
         sys.setswitchinterval(SWITCH_S)
         gc.collect()
         gc.freeze()  # the model and the modules are not looked at again and again
@@ -78,7 +75,7 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         """Take one connection; the next is left to the next round, or to another worker."""
         try:
             opened, address = listener.accept()
-        except OSError:  # another worker was faster, or the client is gone
+        except (BlockingIOError, ConnectionAbortedError):  # another worker was faster
             return
         self.nr_conns += 1
         self._watch(Connection(opened, address))
@@ -134,22 +131,27 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             known = self._connections.get(number)
             if known is None:
                 self.poller.call(number)
-            elif known.state is State.SENDING:
-                self._send(known, known.unsent)
-            elif known.state is State.READING:
-                if known.receive():
-                    self._look(known, asked)
-                else:
-                    self._close(known)
+            else:
+                self._advance(known, asked)
         if asked:
             self._answer(asked)
+
+    def _advance(self, connection: Connection, asked: list[tuple[Connection, Call]]) -> None:
+        """Do what a connection is ready for."""
+        if connection.state is State.SENDING:
+            self._send(connection, connection.unsent)
+        elif connection.state is State.READING:
+            if connection.receive():
+                self._look(connection, asked)
+            else:
+                self._close(connection)
 
     def _look(self, connection: Connection, asked: list[tuple[Connection, Call]]) -> None:
         """See what a connection has received."""
         if not connection.received:
             return
-        found = look(connection.received, self._largest_body)
-        if isinstance(found, Call) and is_small(found.body):
+        found = look(connection.received, self.wsgi.largest_small_body)
+        if isinstance(found, Call) and self.wsgi.is_small(found.environ, found.body):
             connection.state = State.ASKED
             connection.received = connection.received[found.size :]
             asked.append((connection, found))

@@ -21,7 +21,7 @@ from canarywood.contract import Layout
 from canarywood.errors import CanarywoodError
 from canarywood.logs import fields
 from canarywood.serving.admission import Admission
-from canarywood.serving.batching import Asked, Batching
+from canarywood.serving.batching import LARGEST_BODY, Asked, Batching
 from canarywood.serving.health import notify
 from canarywood.serving.invocations import (
     Answer,
@@ -52,7 +52,7 @@ Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 class Application:
     """Sends POST /invocations down the hot path, all else to the pages; counts and logs.
 
-    Attributes:
+    Args:
         is_quick: predictions are XGBoost's own, so that small ones may be answered together, and
             in an event loop. A user's `predict` may take any time, and look at all rows.
     """
@@ -67,7 +67,7 @@ class Application:
         *,
         is_quick: bool = True,
     ) -> None:
-        self.is_quick = is_quick
+        self._is_quick = is_quick
         self._model = model
         self._invocations = invocations
         self._batching = Batching(invocations)
@@ -113,8 +113,22 @@ class Application:
         start_response(answer.status_line, answer.headers)
         return [answer.body]
 
+    @property
+    def largest_small_body(self) -> int:
+        """Bytes; a body of more is never answered together with others. -1: none is."""
+        return LARGEST_BODY if self._is_quick else -1
+
+    def is_small(self, environ: Environ, body: bytes) -> bool:
+        """Whether a request may be answered together with others."""
+        return self._is_quick and self._batching.is_small(environ, body)
+
+    def measure(self) -> None:
+        """Learn, before the fork, what is small to this model."""
+        if self._is_quick:
+            self._batching.measure()
+
     def answer_together(self, environs: Iterable[Environ]) -> Iterator[Answer]:
-        """Answer, in order, invocations whose bodies are small and there (see batching)."""
+        """Answer, in order, invocations whose bodies are small and there."""
         asked = [Asked(environ, request_id_of(environ)) for environ in environs]
         for part, answer in self._batching.parts(asked):
             yield from self._counted(part, answer)
@@ -216,6 +230,7 @@ def create() -> Application:
         scorer = Scorer.load(Layout.from_environment().model)
         application = build(scorer, plan, scorer.outputs)
         application.warm_up()
+        application.measure()
     except CanarywoodError as error:
         notify(run.notices_socket, f"failed {error}")
         raise SystemExit(1) from error
