@@ -125,13 +125,13 @@ def regression() -> Given:
 
 
 def early_stopped() -> Given:
-    """Overfits at once: the best iteration lies well before the last one."""
-    data = _normals(10, 600, 6)
-    label = _noisy_labels(data, 2.0)
-    train = xgboost.DMatrix(data[:400], label[:400])
-    validation = xgboost.DMatrix(data[400:], label[400:])
+    """Overfits: the best iteration lies well before the last one."""
+    data = _normals(10, 1200, 6)
+    label = _noisy_labels(data, 1.0)
+    train = xgboost.DMatrix(data[:800], label[:800])
+    validation = xgboost.DMatrix(data[800:], label[800:])
     booster = xgboost.train(
-        {"objective": "binary:logistic", "max_depth": 6, "eta": 0.5},
+        {"objective": "binary:logistic", "max_depth": 6, "eta": 0.1},
         train,
         200,
         evals=[(validation, "validation")],

@@ -11,7 +11,7 @@ from conformance.case import Case
 from conformance.later import LATER
 from conformance.runner import Outcome, Verdict
 
-RULE_WIDTH = 74
+RULE_WIDTH = 89
 SEEN_WIDTH = 118
 SHOWN = 6
 

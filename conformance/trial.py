@@ -65,6 +65,7 @@ class Servers:
         self.model = model  # of a running server: stands in for G1
         self._shared: Running | None = None
         self._name = ""
+        self._broken: dict[str, str] = {}  # given models with which it did not get ready
 
     def given(self, name: str) -> Given:
         """A given model; a running server has one only."""
@@ -80,13 +81,20 @@ class Servers:
         return folder if folder.exists() else given.write(folder)
 
     def shared(self, given: Given) -> Running:
-        """A ready server with this model, started if need be."""
+        """A ready server with this model; one that failed to start is not tried again."""
         if self._shared and self._name == given.name and self._shared.wait(0) is None:
             return self._shared
         self.close()
+        if given.name in self._broken:
+            raise SubjectError(self._broken[given.name])
         running = self.subject.serve(Start(self.folder(given)))
+        try:
+            wait_ready(running, self.start_s)
+        except SubjectError as error:
+            self._broken[given.name] = str(error)
+            running.close()
+            raise
         self._shared, self._name = running, given.name
-        wait_ready(running, self.start_s)
         return running
 
     def ended(self) -> str | None:
@@ -276,6 +284,12 @@ def compare(answer: Answer, expected: Floats) -> tuple[str, float]:
         return "", 0.0
     distance = float(np.max(np.abs(found.astype(np.float64) - wanted)))
     return ("a number is NaN", 0.0) if np.isnan(distance) else ("", distance)
+
+
+def is_close(answer: Answer, expected: Floats) -> bool:
+    """Whether an answer holds the oracle's numbers, the last bits aside."""
+    fault, distance = compare(answer, expected)
+    return not fault and distance <= NOISE
 
 
 def ping(server: Running, timeout_s: float = PING_LIMIT_S * MARGIN) -> Answer | None:

@@ -99,17 +99,17 @@ SOURCE = "AWS, InvokeEndpoint API: ModelError; a 5xx for a client's fault trips 
 
 @case("P-05.csv", source=SOURCE)
 def broken_csv(trial: Trial) -> None:
-    """1,000 broken CSV bodies: no 5xx, no restart, and the next good request is answered."""
+    """1,000 broken CSV bodies: no 5xx, no restart, the next good request is answered."""
     _fuzz(trial, CSV, 101)
 
 
 @case("P-05.json", source=SOURCE)
 def broken_json(trial: Trial) -> None:
-    """1,000 broken JSON bodies: no 5xx, no restart, and the next good request is answered."""
+    """1,000 broken JSON bodies: no 5xx, no restart, the next good request is answered."""
     _fuzz(trial, JSON, 102)
 
 
 @case("P-05.jsonlines", source=SOURCE)
 def broken_jsonlines(trial: Trial) -> None:
-    """1,000 broken JSON Lines bodies: no 5xx, no restart, and the next good request is answered."""
+    """1,000 broken JSON Lines bodies: no 5xx, no restart, the next good request is answered."""
     _fuzz(trial, JSON_LINES, 103)

@@ -16,7 +16,7 @@ from conformance.case import case
 from conformance.client import Answer
 from conformance.given import Floats
 from conformance.subject import Needs, NotApplicable, ProcessInfo, Running, Start, SubjectError
-from conformance.trial import MARGIN, STOP_LIMIT_S, Trial, last_line, ping
+from conformance.trial import MARGIN, STOP_LIMIT_S, Trial, is_close, last_line, ping
 
 STOP = "AWS, Custom inference code with hosting services: SIGTERM, 30 seconds, SIGKILL"
 SLOW_S = 3.0
@@ -84,6 +84,43 @@ def _none_left(trial: Trial, server: Running) -> None:
     except NotApplicable:
         return
     trial.must(not left, f"processes left behind: {[info.name for info in left]}")
+
+
+@case("L-03.load", source=STOP, needs=Needs.START)
+def drain_under_load(trial: Trial) -> None:
+    """SIGTERM under load: no connection is cut off, and what is answered is right."""
+    rows = trial.given.rows[:20]
+    body, expected = csv(rows), trial.given.predict(rows)
+    answers: list[Answer | str] = []
+
+    def client(server: Running) -> None:
+        while True:
+            try:
+                answers.append(trial.post(body, server=server))
+            except SubjectError as error:
+                if not isinstance(error.__cause__, ConnectionRefusedError):
+                    answers.append(str(error))
+                return
+
+    with trial.started() as server, ThreadPoolExecutor(8) as pool:
+        for _ in range(8):
+            pool.submit(client, server)
+        time.sleep(1.5)
+        server.send(signal.SIGTERM)
+        code = server.wait(STOP_LIMIT_S)
+        trial.must(code is not None, f"still running {STOP_LIMIT_S:.0f} s after SIGTERM")
+        trial.should(code in (0, None), f"exit code {code}: {last_line(server.logs())}")
+        if code is None:
+            server.close()  # so that the clients end too
+    lost = [answer for answer in answers if isinstance(answer, str)]
+    whole = [answer for answer in answers if isinstance(answer, Answer)]
+    counts = {s: sum(a.status == s for a in whole) for s in sorted({a.status for a in whole})}
+    trial.note(f"answers: {counts}, lost: {len(lost)}")
+    # AWS takes a container out of its routing first, so new requests after SIGTERM are a choice.
+    trial.should(not lost, f"{len(lost)} of {len(answers)} requests were lost: {lost[:1]}")
+    wrong = [answer for answer in whole if answer.status == 200 and not is_close(answer, expected)]
+    trial.must(not wrong, f"{len(wrong)} answers are wrong: {wrong[:1]}")
+    trial.must(counts.keys() <= {200, 429, 503}, f"statuses {counts}")
 
 
 @case("L-08", source="choice; AWS allows 60 s", needs=Needs.START, given="heavy")

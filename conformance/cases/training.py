@@ -12,7 +12,6 @@ from conformance.bodies import csv
 from conformance.case import case
 from conformance.subject import Needs
 from conformance.training import (
-    JOB_S,
     STOP_JOB_S,
     WIDTH,
     Job,
@@ -29,6 +28,7 @@ RUN = "AWS, How SageMaker runs your training image"
 INPUT = "AWS, How SageMaker provides training information"
 OUTPUT = "AWS, How SageMaker processes training output"
 PARAMETERS = "AWS, XGBoost hyperparameters"
+FIRST_ROUNDS_S = 30.0  # to the first twenty rounds; a job without metric lines is stopped then
 COLUMN = f"{PARAMETERS}; XGBoost, Parameters"
 
 
@@ -49,9 +49,9 @@ def _fails(trial: Trial, result: Result, what: str, mentions: tuple[str, ...] = 
 @case("T-05", source=f"{PARAMETERS}: early_stopping_rounds", needs=Needs.TRAIN)
 def early_stopping(trial: Trial) -> None:
     """early_stopping_rounds works without eval_metric, and the best iteration is kept."""
-    sent = {"num_round": "200", "early_stopping_rounds": "5", "eta": "0.5"}
-    job = make_job(trial.folder("job"), sent, noise=3.0)
-    wanted = oracle(job, {"eta": 0.5}, 200, early_stopping_rounds=5).booster
+    sent = {"num_round": "200", "early_stopping_rounds": "5", "eta": "0.1"}
+    job = make_job(trial.folder("job"), sent, noise=1.0)
+    wanted = oracle(job, {"eta": 0.1}, 200, early_stopping_rounds=5).booster
     result = train(trial, job)
     booster = result.booster
     if not trial.must(result.code == 0 and booster, f"a model expected: {result}") or not booster:
@@ -72,7 +72,7 @@ def stopped(trial: Trial) -> None:
     job = make_job(trial.folder("job"), {"num_round": "1000000", "max_depth": "2"}, rows=2000)
     running = trial.subject.run("train", job.base)
     try:
-        end = time.monotonic() + JOB_S
+        end = time.monotonic() + FIRST_ROUNDS_S
         while time.monotonic() < end and "[20]" not in running.logs():
             if running.wait(0.2) is not None:
                 break
@@ -91,7 +91,8 @@ def stopped(trial: Trial) -> None:
     trial.should(code == 0, f"exit 0 expected: {result}")
     if trial.should(result.booster, "no model was saved") and result.booster:
         rounds = result.booster.num_boosted_rounds()
-        trial.should(rounds >= 20, f"{rounds} rounds saved, 20 were logged")
+        logged = "[20]" in result.logs
+        trial.should(rounds >= 20 or not logged, f"{rounds} rounds saved, 20 were logged")
 
 
 @case("T-07", source=OUTPUT, needs=Needs.TRAIN)
