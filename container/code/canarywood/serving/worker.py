@@ -32,6 +32,7 @@ from canarywood.serving.wsgi import Application
 
 # How long a thread may keep the interpreter while the loop waits for it (Python: 5 ms).
 SWITCH_S = 0.0005
+ACCEPTED_AT_ONCE = 16
 DRAIN_POLL_S = 0.1
 STOP_LINGER_S = 0.2
 
@@ -72,13 +73,14 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             left = end - time.monotonic()
 
     def accept(self, listener: socket.socket) -> None:
-        """Take one connection; the next is left to the next round, or to another worker."""
-        try:
-            opened, address = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):  # another worker was faster
-            return
-        self.nr_conns += 1
-        self._watch(Connection(opened, address))
+        """Take a few connections; more are left to the next round, or to another worker."""
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                opened, address = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):  # no more, or another was faster
+                return
+            self.nr_conns += 1
+            self._watch(Connection(opened, address))
 
     def handle(self, conn: TConn) -> Any:
         """In a thread: answer one request; what ends with it is closed here, as that may wait."""
