@@ -21,6 +21,7 @@ from canarywood.errors import SettingsError
 MIB = 1024 * 1024
 LARGEST_BODY = 1024 * MIB  # what an asynchronous endpoint may send
 LOOP, THREADS = "loop", "threads"
+BATCH_TIMEOUT_S = 595  # a batch transform job waits for 600 by default
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,56 @@ class ServeSettings:
         help="The largest body of a request; above, 413. 0 stands for the largest possible.",
         **_between(0, LARGEST_BODY),
     )
+    max_rows: int = _declare(
+        1_000_000,
+        "CANARYWOOD_MAX_ROWS",
+        read=int,
+        unit="rows",
+        help="The most rows of a request; above, 413.",
+        **_between(1, 10**9),
+    )
+    max_cells: int = _declare(
+        1 << 26,
+        "CANARYWOOD_MAX_CELLS",
+        read=int,
+        unit="cells",
+        help="The most values of a request, rows times columns, and of an answer; above, 413. A "
+        "few bytes of a sparse or compressed format can stand for many.",
+        **_between(1, 10**10),
+    )
+    max_header_bytes: int = _declare(
+        16 * 1024,
+        "CANARYWOOD_MAX_HEADER_BYTES",
+        read=int,
+        unit="bytes",
+        help="The longest line of a request's head, its end (two bytes) included; above, 431, and "
+        "414 for the first one.",
+        **_between(1024, 1024 * 1024),
+    )
+    inference_output: str = _declare(
+        "",
+        "SAGEMAKER_INFERENCE_OUTPUT",
+        read=str,
+        range="outputs of the model's objective, with commas: see [HTTP](http.md#outputs)",
+        shown_default="predictions",
+        help="What a row is answered with, where the request does not say it.",
+    )
+    ensemble: bool = _declare(
+        True,
+        "SAGEMAKER_INFERENCE_ENSEMBLE",
+        read=_boolean,
+        range="true or false",
+        help="An archive of several models is answered by all of them together; false: by the "
+        "first alone.",
+    )
+    batch: bool = _declare(
+        False,
+        "SAGEMAKER_BATCH",
+        read=_boolean,
+        range="true or false",
+        help="Set by the platform in a batch transform job: a request without Accept is answered "
+        "in the type of its body, and the deadline is 595 seconds, where none is set.",
+    )
     default_accept: str = _declare(
         "",
         "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
@@ -185,7 +236,7 @@ class ServeSettings:
         **_between(0, 10**9),
     )
     worker: str = _declare(
-        THREADS,
+        LOOP,
         "CANARYWOOD_WORKER",
         read=lambda text: {LOOP: LOOP, THREADS: THREADS}[text.lower()],
         range=f"{LOOP} or {THREADS}",
@@ -217,6 +268,8 @@ class ServeSettings:
             raise SettingsError("; ".join(faults))
         if values.get("max_body_bytes") == 0:
             values["max_body_bytes"] = LARGEST_BODY
+        if values.get("batch"):
+            values.setdefault("timeout_s", BATCH_TIMEOUT_S)
         return cls(**values)
 
     @property
