@@ -1,6 +1,7 @@
 """The model artifact: what lies in model.tar.gz. Standard library only.
 
     xgboost-model               the booster, UBJSON, at the root
+    xgboost-model-0, -1, ...    in its place: the boosters of a cross-validation, one a fold
     canarywood/schema.json      the data contract of the model
     canarywood/manifest.json    versions, digests, what training did
 
@@ -39,6 +40,8 @@ class Manifest:
     """What training did, and with what.
 
     Attributes:
+        models: the boosters at the root; of several the mean is the answer, or the vote where
+            each answers with a class.
         sha256: hex digest by file, relative to the model folder.
         best_iteration: the best round, from 0; the stored booster ends with it. None where
             training did not stop early.
@@ -56,6 +59,7 @@ class Manifest:
     features: int
     outputs: int
     best_iteration: int | None = None
+    models: tuple[str, ...] = (MODEL_FILE,)
     sha256: dict[str, str] = field(default_factory=dict)
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
@@ -64,7 +68,7 @@ class Manifest:
         """Write manifest.json with the digests of the model and the schema as they are now."""
         digests = {
             name: digest(model_dir / name)
-            for name in (MODEL_FILE, SCHEMA_FILE)
+            for name in (*self.models, SCHEMA_FILE)
             if (model_dir / name).is_file()
         }
         stamped = dataclasses.replace(self, sha256=digests)
@@ -84,6 +88,7 @@ class Manifest:
             found = cls(**{name: item for name, item in value.items() if name in known})
             if not isinstance(found.sha256, dict):
                 raise TypeError("sha256 is not an object")
+            found = dataclasses.replace(found, models=tuple(found.models))
         except TypeError as error:
             raise ArtifactError(f"{model_dir / MANIFEST_FILE} is damaged: {error}") from error
         return found
@@ -107,6 +112,25 @@ class Artifact:
             f"The archive must have {MODEL_FILE!r} at its root"
         )
 
+    @property
+    def model_paths(self) -> tuple[Path, ...]:
+        """Where the boosters lie: one, or several that answer together.
+
+        Those that the manifest names; without a manifest `xgboost-model`, or the fold models that
+        AWS's own image writes. Raises ArtifactError where one is missing.
+        """
+        names = self.manifest.models if self.manifest else (MODEL_FILE,)
+        if self.manifest is None and not (self.folder / MODEL_FILE).is_file():
+            folds = self.folder.glob(f"{MODEL_FILE}-*")
+            numbers = sorted(int(n) for p in folds if (n := p.name.rpartition("-")[2]).isdecimal())
+            names = tuple(f"{MODEL_FILE}-{number}" for number in numbers)
+        if names in ((), (MODEL_FILE,)):
+            return (self.model_path,)
+        absent = [n for n in names if Path(n).name != n or not (self.folder / n).is_file()]
+        if absent:
+            raise ArtifactError(f"no model: {self.folder / absent[0]} is not there")
+        return tuple(self.folder / name for name in names)
+
     @cached_property
     def schema(self) -> Schema | None:
         """The schema, or None for an artifact that another image made."""
@@ -120,13 +144,14 @@ class Artifact:
 
     def check(self) -> None:
         """Compare every digest of the manifest; raises ArtifactError at the first that is off."""
-        with self.model_path.open("rb") as stream:
-            first = stream.read(1)
-        if first == b"\x80":
-            raise ArtifactError(
-                f"{self.model_path} is a pickle, which can run any code when it is opened; "
-                "save the booster with Booster.save_model(...) as .ubj or .json instead"
-            )
+        for path in self.model_paths:
+            with path.open("rb") as stream:
+                first = stream.read(1)
+            if first == b"\x80":
+                raise ArtifactError(
+                    f"{path} is a pickle, which can run any code when it is opened; "
+                    "save the booster with Booster.save_model(...) as .ubj or .json instead"
+                )
         if self.manifest is None:
             return
         for name, expected in self.manifest.sha256.items():

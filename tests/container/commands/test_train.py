@@ -17,7 +17,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from canarywood.artifact import Artifact, digest
-from canarywood.contract import Layout
+from canarywood.contract import Layout, write_json
 from canarywood.schema.definition import Column, Schema, Target
 
 CODE = Path(__file__).parents[3] / "container" / "code"
@@ -32,6 +32,8 @@ class Job:
     def __init__(self, base: Path) -> None:
         self.layout = Layout(base)
         self.code = CODE
+        self.content_type = "text/csv"
+        self.input_config: dict[str, dict[str, str]] | None = None
 
     def put(self, channel: str, text: str, name: str = "data.csv") -> None:
         self.layout.channel(channel).mkdir(parents=True, exist_ok=True)
@@ -39,7 +41,9 @@ class Job:
 
     def start(self, **hyperparameters: object) -> subprocess.Popen[str]:
         found = [path.name for path in (self.layout.base / "input" / "data").glob("*")]
-        self.layout.write_training_input(hyperparameters, dict.fromkeys(found, "text/csv"))
+        self.layout.write_training_input(hyperparameters, dict.fromkeys(found, self.content_type))
+        if self.input_config:
+            write_json(self.layout.config / "inputdataconfig.json", self.input_config)
         return subprocess.Popen(
             [sys.executable, "-m", "canarywood", "train"],
             env={

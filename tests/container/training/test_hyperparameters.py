@@ -9,6 +9,7 @@ import xgboost as xgb
 from canarywood.errors import HyperparameterError
 from canarywood.schema.definition import Target
 from canarywood.training import hyperparameters, metrics, phrases, trial
+from canarywood.training.folds import Folds
 from canarywood.training.hyperparameters import Hyperparameters, check
 
 BINARY = Target("y", "binary")
@@ -152,15 +153,11 @@ def test_other_names_of_num_round_are_taken_with_a_note(name: str) -> None:
             {"num_class": "3"},
             "num_class = '3': is for multi: objectives, not for reg:squarederror",
         ),
-        (
-            {"objective": "rank:ndcg"},
-            "objective = 'rank:ndcg': is not supported yet by our channels",
-        ),
         ({"verbosity": "9"}, "verbosity = '9': must be 0, 1, 2 or 3"),
         ({"num_round": "0"}, "num_round = '0': must be a whole number from 1"),
         ({"num_round": "1e2"}, "num_round = '1e2': must be a whole number from 1"),
         ({"csv_weights": "2"}, "csv_weights = '2': must be true or false"),
-        ({"_kfold": "5"}, "_kfold = '5': is not supported yet; leave it out"),
+        ({"_kfold": "1"}, "_kfold = '1': must be a whole number from 2"),
         (
             {"eta": "1", "learning_rate": "1"},
             "eta and learning_rate mean the same; give one of them",
@@ -264,17 +261,33 @@ def test_what_xgboost_takes_is_taken(texts: dict[str, str]) -> None:
     assert check(texts).notes == ()
 
 
-def test_every_objective_of_xgboost_but_those_without_a_channel_passes() -> None:
+def test_every_objective_of_xgboost_passes() -> None:
     passed = set()
     for objective in trial.objectives():
         needed = {"multi": {"num_class": "3"}, "reg:q": {"quantile_alpha": "0.5"}}
         extra = next((v for k, v in needed.items() if objective.startswith(k)), {})
-        if objective.startswith("rank:") or objective == "survival:aft":
-            assert "not supported yet" in faults({"objective": objective})[0]
-        else:
-            check({"objective": objective, **extra})
-            passed.add(objective)
-    assert {"binary:logistic", "multi:softprob", "reg:squarederror", "count:poisson"} <= passed
+        passed.add(check({"objective": objective, **extra}).booster["objective"])
+    assert {"binary:logistic", "multi:softprob", "rank:ndcg", "survival:aft"} <= passed
+
+
+@pytest.mark.parametrize(
+    ("texts", "columns", "folds"),
+    [
+        ({"label_column": "a, b"}, {"label": ("a", "b")}, None),
+        ({"qid_column": "q", "weight_column": "w"}, {"qid": ("q",), "weight": ("w",)}, None),
+        ({"_kfold": "5", "seed": "7"}, {}, Folds(5, seed=7)),
+        ({"_kfold": "5", "_num_cv_round": "3"}, {}, Folds(5, 3)),
+        ({"_kfold": "4", "_kfold_group": "who"}, {"fold": ("who",)}, Folds(4, by="group")),
+        ({"_kfold": "4", "_kfold_time": "day"}, {"fold": ("day",)}, Folds(4, by="time")),
+        ({"_kfold_time": "day"}, {}, None),
+    ],
+)
+def test_columns_and_folds_are_read(
+    texts: dict[str, str], columns: dict[str, tuple[str, ...]], folds: Folds | None
+) -> None:
+    found = check(texts)
+
+    assert (found.columns, found.folds) == (columns, folds)
 
 
 def test_known_names_are_read_out_of_xgboost() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import platform
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,11 +24,15 @@ from canarywood.errors import UserError
 from canarywood.logs import fields
 from canarywood.schema.definition import Schema
 from canarywood.training import channels, hyperparameters
-from canarywood.training.channels import Rows
+from canarywood.training.channels import Channels
+from canarywood.training.cross_validation import cross_validate, write_predictions
 from canarywood.training.fit import Fitted, fit
+from canarywood.training.folds import Folds
 from canarywood.training.hyperparameters import Hyperparameters
 from canarywood.training.phrases import last_words
+from canarywood.training.rows import Rows
 from canarywood.training.session import Termination
+from canarywood.training.sources import Sources
 
 log = logging.getLogger(__name__)
 
@@ -45,23 +51,27 @@ def run(layout: Layout) -> int:
     for note in given.notes:
         log.warning("hyperparameter", extra=fields(note=note))
     with Termination(enabled=given.save_model_on_termination) as termination, _warnings_logged():
-        found = channels.read(layout, given, schema)
+        with Sources(layout) as sources:
+            found = channels.read(sources, given, schema)
         _log_read("train", found.train)
         if found.validation:
             _log_read("validation", found.validation)
-        checkpoints = layout.checkpoints()
-        fitted = fit(found, given, termination, checkpoints=checkpoints)
-        manifest = _manifest(fitted, found.schema, given, checkpoints is not None)
-        _save(layout, fitted.booster, found.schema, manifest)
+        if given.folds:
+            made = _train_folds(layout, found, given, given.folds, termination)
+        else:
+            fitted = fit(found, given, termination, checkpoints=layout.checkpoints())
+            made = _Made({MODEL_FILE: fitted}, fitted.metrics)
+        manifest = _manifest(made, found.schema, given, layout)
+        _save(layout, made, found.schema, manifest)
     log.info(
         "model written",
         extra=fields(
             rounds=manifest.rounds,
             best_iteration=manifest.best_iteration,
-            resumed_after=fitted.resumed,
+            resumed_after=made.first.resumed,
             stopped_by_signal=termination.requested,
             metrics=manifest.metrics,
-            bytes=(layout.model / MODEL_FILE).stat().st_size,
+            bytes=sum((layout.model / name).stat().st_size for name in manifest.models),
         ),
     )
     return 0
@@ -100,31 +110,57 @@ def _log_read(channel: str, rows: Rows) -> None:
     )
 
 
-def _manifest(
-    fitted: Fitted, schema: Schema, given: Hyperparameters, has_checkpoints: bool
-) -> Manifest:
+@dataclass(frozen=True)
+class _Made:
+    """The models of a job by file name, and what to say of them together."""
+
+    models: Mapping[str, Fitted]
+    metrics: Mapping[str, float]
+
+    @property
+    def first(self) -> Fitted:
+        """The only model, or that of the first fold."""
+        return next(iter(self.models.values()))
+
+
+def _train_folds(
+    layout: Layout, found: Channels, given: Hyperparameters, folds: Folds, termination: Termination
+) -> _Made:
+    """One model a fold, all at the root, where AWS's own image looks for an ensemble too."""
+    result = cross_validate(found, given, folds, termination, checkpoints=layout.checkpoints())
+    if not result.interrupted:
+        write_predictions(result, given, found.schema, layout.output_data)
+    models = {f"{MODEL_FILE}-{number}": model for number, model in enumerate(result.models)}
+    return _Made(models, result.metrics)
+
+
+def _manifest(made: _Made, schema: Schema, given: Hyperparameters, layout: Layout) -> Manifest:
     """What the model is, and what made it."""
-    learner = json.loads(fitted.booster.save_config())["learner"]
+    first = made.first
+    learner = json.loads(first.booster.save_config())["learner"]
     settings: dict[str, Any] = {
         "num_round": given.num_round,
         "early_stopping_rounds": given.early_stopping_rounds,
     }
     if given.metrics:
         settings["eval_metric"] = list(given.metrics)
-    if has_checkpoints:
+    if layout.checkpoints() is not None:
         settings["checkpoint_interval"] = given.checkpoint_interval
+    if given.folds:
+        settings["folds"] = dataclasses.asdict(given.folds)
     return Manifest(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         canarywood=canarywood.__version__,
         xgboost=xgb.__version__,
         python=platform.python_version(),
         objective=learner["learner_train_param"]["objective"],
-        rounds=fitted.rounds,
-        features=fitted.booster.num_features(),
-        outputs=_outputs(fitted.booster, schema),
-        best_iteration=fitted.best_iteration,
+        rounds=max(model.rounds for model in made.models.values()),
+        features=first.booster.num_features(),
+        outputs=_outputs(first.booster, schema),
+        best_iteration=first.best_iteration if len(made.models) == 1 else None,
+        models=tuple(made.models),
         hyperparameters={**given.booster, **settings},
-        metrics=dict(fitted.metrics),
+        metrics=dict(made.metrics),
     )
 
 
@@ -139,8 +175,9 @@ def _outputs(booster: xgb.Booster, schema: Schema) -> int:
     return int(booster.predict(row).size)
 
 
-def _save(layout: Layout, booster: xgb.Booster, schema: Schema, manifest: Manifest) -> None:
+def _save(layout: Layout, made: _Made, schema: Schema, manifest: Manifest) -> None:
     layout.model.mkdir(parents=True, exist_ok=True)
-    (layout.model / MODEL_FILE).write_bytes(booster.save_raw("ubj"))
+    for name, fitted in made.models.items():
+        (layout.model / name).write_bytes(fitted.booster.save_raw("ubj"))
     schema.write(layout.model / SCHEMA_FILE)
     manifest.write(layout.model)

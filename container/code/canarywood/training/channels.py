@@ -2,59 +2,41 @@
 
 With a schema (the channel `schema`, or schema.json beside the training files) the columns go by
 name. Without one the layout is that of SageMaker's own XGBoost: the label is the first column, the
-weight the second where `csv_weights` is set, and every further column a feature.
+weight the second where `csv_weights` is set, and every further column a feature. Columns with
+another role (`canarywood.training.columns`) go by name in both.
 """
 
 from __future__ import annotations
 
 import csv
 import dataclasses
-import hashlib
-from collections.abc import Sequence
+import gzip
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from canarywood.contract import Layout
-from canarywood.errors import DataError
+from canarywood.errors import DataError, HyperparameterError
 from canarywood.schema import cells
 from canarywood.schema.definition import Column, Schema, Target, plain
-from canarywood.schema.files import data_files, is_parquet, source_of
-from canarywood.schema.table import LABEL, WEIGHT, CsvForm, encode, labels, read_tables, weights
+from canarywood.schema.files import source_of
+from canarywood.schema.table import LABEL, CsvForm, encode, labels, read_tables, weights
+from canarywood.training import columns, numeric, targets
+from canarywood.training.columns import Roles
 from canarywood.training.hyperparameters import Hyperparameters
+from canarywood.training.rows import LOWER, QID, Floats, Rows
+from canarywood.training.sources import LIBSVM, PARQUET, RECORDIO, Source, Sources
 
 TRAIN = "train"
 VALIDATION = "validation"
 SCHEMA_CHANNEL = "schema"
 SCHEMA_NAME = "schema.json"
-
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """One channel, read.
-
-    Attributes:
-        features: float32 (rows, features), NaN where missing.
-        labels: float32 (rows,).
-        weights: float32 (rows,), or None.
-    """
-
-    features: Floats
-    labels: Floats
-    weights: Floats | None
-    content_type: str
-
-    def digest(self) -> str:
-        """The same for the same rows."""
-        found = hashlib.blake2b(digest_size=16)
-        for array in (self.features, self.labels, self.weights):
-            found.update(b"-" if array is None else np.ascontiguousarray(array).data)
-        return found.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -64,6 +46,10 @@ class Channels:
     schema: Schema
     train: Rows
     validation: Rows | None
+
+
+class NoDataError(DataError):
+    """This host has no rows in a channel, as sharding over hosts may leave it."""
 
 
 def read_schema(layout: Layout) -> Schema | None:
@@ -77,27 +63,54 @@ def read_schema(layout: Layout) -> Schema | None:
     return None
 
 
-def read(layout: Layout, given: Hyperparameters, schema: Schema | None) -> Channels:
-    """Read the channels `train` and, where it is there, `validation`.
+def read(sources: Sources, given: Hyperparameters, schema: Schema | None) -> Channels:
+    """Read the channels `train` and, where the job has it, `validation`.
 
     Raises:
+        NoDataError: one of them is empty.
         DataError: with channel, file, row and column.
     """
-    table, content_type = _table(layout, TRAIN, schema)
-    made = schema is None
-    if schema is None:
-        table = _named(table, _plain_names(len(table.column_names), weighted=given.csv_weights))
-        schema = _plain_schema(table, given, typed=content_type == "parquet")
-    reader = _with_number_labels(schema) if made else schema
-    train = _rows(TRAIN, table, reader, given, content_type)
-    names = table.column_names
-    del table  # the matrix is all that is needed from here on
-    validation = None
-    if layout.channel(VALIDATION).is_dir():
-        other, content_type = _table(layout, VALIDATION, None if made else schema)
+    train = _opened(sources, TRAIN)
+    validation = _opened(sources, VALIDATION) if VALIDATION in sources else None
+    if train.kind in (LIBSVM, RECORDIO):
+        return _read_numbered(train, validation, given, schema)
+    with _channel(TRAIN):
+        table = _table(train, schema)
+        made = schema is None
+        if schema is None:
+            table = _named(table, _plain_names(len(table.column_names), weighted=given.csv_weights))
+        roles = Roles.find(table.column_names, given.columns, given.booster["objective"])
+        if schema is None:
+            schema, roles = _plain_schema(table, given, roles, typed=train.kind == PARQUET)
+        reader = _Reader(_with_number_labels(schema) if made else schema, roles, given)
+        names = table.column_names
+        rows = reader.rows(table, train.kind)
+        del table  # the matrix is all that is needed from here on
+    if validation is None:
+        return Channels(schema, rows, None)
+    with _channel(VALIDATION):
+        other = _table(validation, None if made else schema)
         other = _named(other, names) if made else other
-        validation = _rows(VALIDATION, other, reader, given, content_type)
-    return Channels(schema, train, validation)
+        return Channels(schema, rows, reader.rows(other, validation.kind))
+
+
+def _opened(sources: Sources, channel: str) -> Source:
+    source = sources.open(channel)
+    if source is None:
+        raise NoDataError(
+            f"channel {channel}: {sources.folder(channel)} holds no data; it must hold csv, "
+            "parquet, libsvm or recordio files"
+        )
+    return source
+
+
+@contextmanager
+def _channel(name: str) -> Iterator[None]:
+    """Names the channel in every DataError."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"channel {name}: {error}") from error
 
 
 def _with_number_labels(schema: Schema) -> Schema:
@@ -106,36 +119,23 @@ def _with_number_labels(schema: Schema) -> Schema:
     return dataclasses.replace(schema, target=Target(label, "regression"))
 
 
-def _table(layout: Layout, channel: str, schema: Schema | None) -> tuple[pa.Table, str]:
-    """The table of a channel, and what its files are."""
-    folder = layout.channel(channel)
-    config = layout.input_data_config().get(channel, {})
-    if config.get("TrainingInputMode") == "Pipe":
-        raise DataError(
-            f"channel {channel}: input mode Pipe is not supported; use File or FastFile"
-        )
-    paths = data_files(folder) if folder.is_dir() else []
-    if not paths:
-        raise DataError(
-            f"channel {channel}: {folder} holds no data; it must hold csv or parquet files"
-        )
-    content_type = config.get("ContentType") or None
-    try:
-        typed = is_parquet(paths[0], content_type)
-        form = _form(paths[0], schema) if schema and not typed else None
-        table = read_tables(folder, content_type=content_type, form=form)
-        if table.num_rows == 0:
-            raise DataError(f"{paths[0].name} has no rows")
-    except DataError as error:
-        raise DataError(f"channel {channel}: {error}") from error
-    return table, "parquet" if typed else "csv"
+def _table(source: Source, schema: Schema | None) -> pa.Table:
+    form = _form(source.files[0], schema) if schema and source.kind != PARQUET else None
+    table = read_tables(source.folder, content_type=source.content_type, form=form)
+    if table.num_rows == 0:
+        raise DataError(f"{source.files[0].name} has no rows")
+    return table
 
 
 def _form(path: Path, schema: Schema) -> CsvForm:
     """Whether a CSV file names its columns, by the schema: text alone does not tell."""
     names = _schema_names(schema)
-    with path.open("rb") as stream:
-        line = stream.readline().decode("utf-8-sig", errors="replace").rstrip("\r\n")
+    with path.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        with gzip.open(raw) if packed else raw as stream:
+            first = stream.readline()
+    line = first.decode("utf-8-sig", errors="replace").rstrip("\r\n")
     try:
         found = next(csv.reader([line], delimiter=cells.delimiter(line)), [])
     except csv.Error as error:
@@ -152,10 +152,10 @@ def _schema_names(schema: Schema) -> list[str]:
     return [*first, *(name for name in schema.input_names if name not in first)]
 
 
-def _plain_names(columns: int, *, weighted: bool) -> list[str]:
+def _plain_names(number: int, *, weighted: bool) -> list[str]:
     """Names for a table without header."""
     first = ["label", *(["weight"] if weighted else [])]
-    return [*first, *(f"f{i}" for i in range(columns - len(first)))]
+    return [*first, *(f"f{i}" for i in range(number - len(first)))]
 
 
 def _named(table: pa.Table, names: Sequence[str]) -> pa.Table:
@@ -166,24 +166,26 @@ def _named(table: pa.Table, names: Sequence[str]) -> pa.Table:
     return table.rename_columns(list(names)).replace_schema_metadata(table.schema.metadata)
 
 
-def _plain_schema(table: pa.Table, given: Hyperparameters, *, typed: bool) -> Schema:
+def _plain_schema(
+    table: pa.Table, given: Hyperparameters, roles: Roles, *, typed: bool
+) -> tuple[Schema, Roles]:
     """The schema of columns in SageMaker's order; texts of a Parquet file are categories."""
-    label, *rest = sorted(table.column_names, key=lambda name: name != LABEL)
-    weight = WEIGHT if WEIGHT in rest else None
+    names = [name for name in table.column_names if name not in roles.all]
+    named = roles.labels or (() if roles.one(LOWER) is None else (roles.names[LOWER]))
+    label, rest = (named, names) if named else (tuple(names[:1]), names[1:])
+    weight = roles.one("weight")
     if given.csv_weights and weight is None and rest:
-        weight = rest[0]
-    features = tuple(name for name in rest if name != weight)
-    if not features:
-        raise DataError(
-            f"channel train: no features: the only columns are {', '.join([label, *rest])}"
-        )
-    columns = tuple(_column(table, name) if typed else Column(name) for name in features)
-    return dataclasses.replace(
-        plain(len(features), features),
-        inputs=columns,
-        target=_target(label, given),
+        weight = rest.pop(0)
+    if not rest:
+        raise DataError(f"no features: the only columns are {', '.join(table.column_names)}")
+    found = {**roles.names, columns.LABELS: label, **({"weight": (weight,)} if weight else {})}
+    schema = dataclasses.replace(
+        plain(len(rest), tuple(rest)),
+        inputs=tuple(_column(table, name) if typed else Column(name) for name in rest),
+        target=targets.target(label[0], given.booster) if len(label) == 1 else None,
         weight=weight,
     )
+    return schema, Roles(found)
 
 
 def _column(table: pa.Table, name: str) -> Column:
@@ -196,45 +198,101 @@ def _column(table: pa.Table, name: str) -> Column:
     return Column(name, "category", tuple(sorted(text for text in texts if text)))
 
 
-def _target(label: str, given: Hyperparameters) -> Target:
-    """What is predicted, by the objective."""
-    objective = given.booster["objective"]
-    if objective.startswith("binary:"):
-        return Target(label, "binary", above=0.5)
-    if objective.startswith("multi:"):
-        classes = tuple(str(i) for i in range(given.booster["num_class"]))
-        return Target(label, "multiclass", classes=classes)
-    return Target(label, "regression")
+@dataclass(frozen=True)
+class _Reader:
+    """From the table of a channel to its rows."""
 
+    schema: Schema
+    roles: Roles
+    given: Hyperparameters
 
-def _rows(
-    channel: str, table: pa.Table, schema: Schema, given: Hyperparameters, content_type: str
-) -> Rows:
-    """The arrays of a channel, every label checked."""
-    try:
-        found = labels(table, schema)
-        _check_labels(table, found, given)
-        weight = weights(table, schema)
-        if weight is not None and not weight.any():
+    def rows(self, table: pa.Table, kind: str) -> Rows:
+        """The arrays, every label checked."""
+        schema, roles = self.schema, self.roles
+        twice = sorted(roles.all & set(schema.features))
+        if twice:
+            raise HyperparameterError(f"column {twice[0]!r} is a feature; it has no other role")
+        found = self._labels(table)
+        targets.check(found, self.given.booster, lambda row: source_of(table, row))
+        extras = columns.extras(table, roles, schema.missing)
+        targets.complete(extras, found, self.given.booster["objective"])
+        result = Rows(
+            encode(table, schema),
+            found,
+            self._weights(table),
+            kind,
+            extras,
+            self._fold_key(table),
+        )
+        return result.by_group()
+
+    def _labels(self, table: pa.Table) -> Floats:
+        names = self.roles.labels
+        if len(names) > 1:
+            found = [columns.numbers(table, name, self.schema.missing) for name in names]
+            return np.column_stack(found).astype(np.float32)
+        return labels(table, self.schema)
+
+    def _weights(self, table: pa.Table) -> Floats | None:
+        name = self.roles.one("weight") or self.schema.weight
+        found = weights(table, dataclasses.replace(self.schema, weight=name))
+        if found is not None and not found.any():
             raise DataError("every weight is 0")
-        return Rows(encode(table, schema), found, weight, content_type)
-    except DataError as error:
-        raise DataError(f"channel {channel}: {error}") from error
+        return found
+
+    def _fold_key(self, table: pa.Table) -> NDArray[Any] | None:
+        name = self.roles.one("fold")
+        folds = self.given.folds
+        if folds is None:
+            return None
+        if name is None and (name := self.roles.one(QID)) is None:
+            return None
+        return columns.keys(table, name, ordered=folds.by == "time")
 
 
-def _check_labels(table: pa.Table, found: Floats, given: Hyperparameters) -> None:
-    """What XGBoost refuses without a row, or takes though it makes no sense."""
+def _read_numbered(
+    train: Source, validation: Source | None, given: Hyperparameters, schema: Schema | None
+) -> Channels:
+    """LIBSVM and recordio: columns by number."""
+    if given.columns:
+        raise HyperparameterError(
+            f"{next(iter(given.columns))}_column: {train.kind} files have no column names"
+        )
+    with _channel(TRAIN):
+        first = numeric.read(train, schema)
+    second = None
+    if validation is not None:
+        with _channel(VALIDATION):
+            second = numeric.read(validation, schema)
+    if schema is None:
+        width = max(first.width, second.width if second else 0)
+        first = first.widened(width)
+        second = second and second.widened(width)
+        base = 0
+        if train.kind == LIBSVM and all(n.first_is_empty for n in (first, second) if n):
+            first, second, base = first.without_first(), second and second.without_first(), 1
+        schema = dataclasses.replace(
+            plain(width - base), target=targets.target("label", given.booster), index_base=base
+        )
+    with _channel(TRAIN):
+        rows = _numbered_rows(first, train.kind, given, schema)
+    if second is None:
+        return Channels(schema, rows, None)
+    with _channel(VALIDATION):
+        other = _numbered_rows(second, train.kind, given, schema)
+    return Channels(schema, rows, other)
+
+
+def _numbered_rows(
+    found: numeric.Numbered, kind: str, given: Hyperparameters, schema: Schema
+) -> Rows:
+    label = found.labels.astype(np.float32)
+    targets.check(label, given.booster, found.place)
     objective = given.booster["objective"]
-    wrong = ~np.isfinite(found)
-    allowed = "is missing"
-    if objective.startswith("multi:") and not wrong.any():
-        classes = given.booster["num_class"]
-        wrong = (found < 0) | (found >= classes) | (found != np.floor(found))
-        allowed = f"must be a whole number from 0 to {classes - 1} for {objective}"
-    elif objective.startswith("binary:") and not wrong.any():
-        wrong = (found < 0) | (found > 1)
-        allowed = f"must lie between 0 and 1 for {objective}"
-    if wrong.any():
-        row = int(np.argmax(wrong)) + 1
-        value = "" if np.isnan(found[row - 1]) else f" {found[row - 1]:g}"
-        raise DataError(f"{source_of(table, row)}: the label{value} {allowed}")
+    extras: dict[str, NDArray[Any]] = {}
+    if found.groups is not None and objective.startswith("rank:"):
+        extras[QID] = np.unique(found.groups, return_inverse=True)[1].astype(np.uint32)
+    targets.complete(extras, label, objective)
+    key = found.groups if QID in extras and given.folds else None
+    features = encode(found.table(schema.input_names), schema)
+    return Rows(features, label, None, kind, extras, key).by_group()

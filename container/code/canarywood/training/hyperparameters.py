@@ -14,6 +14,7 @@ from typing import Any
 from canarywood.errors import HyperparameterError
 from canarywood.schema.definition import Target
 from canarywood.training import metrics, trial
+from canarywood.training.folds import Folds
 from canarywood.training.phrases import did_you_mean, shown
 from canarywood.training.values import is_finite, typed, words
 
@@ -26,6 +27,16 @@ OBJECTIVES = {
     "regression": DEFAULT_OBJECTIVE,
 }
 ROUND_NAMES = ("num_round", "num_boost_round", "n_estimators")
+# Columns with a role, by the hyperparameter that names them.
+COLUMN_NAMES = {
+    "label_column": "label",
+    "weight_column": "weight",
+    "qid_column": "qid",
+    "base_margin_column": "base_margin",
+    "label_lower_bound_column": "label_lower_bound",
+    "label_upper_bound_column": "label_upper_bound",
+}
+FOLD_COLUMNS = {"_kfold_group": "group", "_kfold_time": "time"}
 OUR_NAMES = (
     *ROUND_NAMES,
     "early_stopping_rounds",
@@ -33,6 +44,7 @@ OUR_NAMES = (
     "save_model_on_termination",
     "enable_categorical",
     "checkpoint_interval",
+    *COLUMN_NAMES,
 )
 # Names for one and the same parameter of XGBoost.
 ALIASES = (
@@ -45,7 +57,7 @@ ALIASES = (
 )
 # Names that XGBoost once had, or that other tools use.
 REPLACED = {"silent": "verbosity", "gpu_id": "device", "predictor": "device"}
-NOT_YET = ("_kfold", "_num_cv_round", "use_dask_gpu_training")
+NOT_YET = ("use_dask_gpu_training",)
 TUNING_METRIC = "_tuning_objective_metric"
 
 
@@ -57,6 +69,8 @@ class Hyperparameters:
         booster: what XGBoost gets, typed.
         metrics: asked for, in order, XGBoost's own and others; none asked for: XGBoost's default.
         stopping_metric: what early stopping looks at; the last one of the line where None.
+        folds: of a cross-validation, or None.
+        columns: names of columns by role (canarywood.training.columns).
         checkpoint_interval: rounds between two checkpoints, where the job has a folder for them.
         notes: what was replaced or has no effect, one sentence each.
     """
@@ -68,6 +82,8 @@ class Hyperparameters:
     metrics: tuple[str, ...] = ()
     stopping_metric: str | None = None
     checkpoint_interval: int = DEFAULT_INTERVAL
+    folds: Folds | None = None
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     save_model_on_termination: bool = True
     notes: tuple[str, ...] = ()
 
@@ -102,6 +118,8 @@ def check(texts: Mapping[str, str], target: Target | None = None) -> Hyperparame
     """
     draft = _Draft(texts, {name: typed(text) for name, text in texts.items()})
     tuned = _tuned_metric(draft)
+    columns = _columns(draft)
+    folds = _folds(draft, columns)
     _drop_platform_names(draft)
     _refuse_infinite(draft)
     rounds = _rounds(draft)
@@ -124,6 +142,8 @@ def check(texts: Mapping[str, str], target: Target | None = None) -> Hyperparame
         early_stopping_rounds=early,
         csv_weights=weights,
         metrics=asked,
+        folds=folds,
+        columns=columns,
         stopping_metric=tuned or (asked[-1] if asked else None),
         checkpoint_interval=interval or DEFAULT_INTERVAL,
         save_model_on_termination=save,
@@ -140,6 +160,38 @@ def _drop_platform_names(draft: _Draft) -> None:
                 draft.refuse(name, value, "is not supported yet; leave it out")
         elif name.startswith(("_", "sagemaker_")):
             del draft.values[name]
+
+
+def _columns(draft: _Draft) -> dict[str, tuple[str, ...]]:
+    """Columns with a role; only labels may be several."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, role in COLUMN_NAMES.items():
+        if name in draft.values:
+            value = draft.values.pop(name)
+            found[role] = tuple(words(value))
+            if not found[role] or (len(found[role]) > 1 and role != "label"):
+                draft.refuse(name, value, "must name one column")
+    return found
+
+
+def _folds(draft: _Draft, columns: dict[str, tuple[str, ...]]) -> Folds | None:
+    """The cross-validation asked for; SageMaker's names begin with an underscore, so ours too."""
+    count = _whole(draft, "_kfold", None, least=2, none=(0,))
+    rounds = _whole(draft, "_num_cv_round", 1, none=(0,))
+    given = [name for name in FOLD_COLUMNS if name in draft.values]
+    by = "rows"
+    for name in given:
+        by = FOLD_COLUMNS[name]
+        columns["fold"] = (str(draft.values.pop(name)),)
+    if count is None:
+        columns.pop("fold", None)
+        return None
+    if len(given) > 1:
+        draft.faults.append(f"{' and '.join(given)}: rows are split by one of them")
+    if by == "time" and rounds != 1:
+        draft.faults.append("_num_cv_round: rows in order of time are split in one way only")
+    seed = draft.values.get("seed", draft.values.get("random_state", 0))
+    return Folds(count, rounds or 1, by, seed if isinstance(seed, int) else 0)
 
 
 def _tuned_metric(draft: _Draft) -> str | None:
@@ -206,10 +258,6 @@ def _choose_objective(draft: _Draft, target: Target | None) -> None:
     task = target.task if target else None
     objective = values.setdefault("objective", OBJECTIVES.get(task or "", DEFAULT_OBJECTIVE))
     kind = str(objective).split(":")[0]
-    if kind == "rank" or objective == "survival:aft":
-        draft.refuse("objective", values.pop("objective"), "is not supported yet by our channels")
-        values.pop("num_class", None)
-        return
     if task and not _suits(kind, task):
         allowed = f"does not suit a {task} target; leave it out to get {OBJECTIVES[task]}"
         draft.refuse("objective", objective, allowed)
@@ -223,6 +271,8 @@ def _choose_objective(draft: _Draft, target: Target | None) -> None:
 
 
 def _suits(kind: str, task: str) -> bool:
+    if kind == "rank":  # a class's number can be a grade
+        return True
     if task == "multiclass":
         return kind == "multi"
     return kind not in (("binary", "multi") if task == "regression" else ())
@@ -271,12 +321,16 @@ def _ask_xgboost(draft: _Draft) -> None:
         )
 
 
-def _whole(draft: _Draft, name: str, default: int | None) -> int | None:
-    """Take out a whole number from 1."""
+def _whole(
+    draft: _Draft, name: str, default: int | None, *, least: int = 1, none: tuple[int, ...] = ()
+) -> int | None:
+    """Take out a whole number from `least`; `none` stands for the default."""
     value = draft.values.pop(name, default)
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+    if value in none:
+        return default
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= least):
         return value
-    draft.refuse(name, value, "must be a whole number from 1")
+    draft.refuse(name, value, f"must be a whole number from {least}")
     return default
 
 

@@ -9,7 +9,8 @@ import xgboost as xgb
 
 from canarywood.errors import DataError, HyperparameterError
 from canarywood.schema.definition import Schema
-from canarywood.training.channels import Channels, Rows
+from canarywood.training.channels import Channels
+from canarywood.training.rows import Rows
 
 
 def build(
@@ -35,6 +36,11 @@ def build(
     return train, validation
 
 
+def plain_matrix(rows: Rows, schema: Schema, threads: int = 1) -> xgb.DMatrix:
+    """A matrix to predict."""
+    return _matrix(rows, schema, threads)
+
+
 def _is_binned(parameters: Mapping[str, Any]) -> bool:
     """Whether training works on quantile bins, so that they can be made while reading."""
     return (
@@ -50,8 +56,7 @@ def _matrix(
 ) -> xgb.DMatrix:
     return kind(
         rows.features,
-        label=rows.labels,
-        weight=rows.weights,
+        **rows.for_matrix(),
         feature_names=list(schema.features),
         feature_types=schema.feature_types,
         enable_categorical=True,

@@ -40,7 +40,7 @@ _PATTERNS = (
 )
 # Messages about data, with what they mean; anything else is no fault of the user's data.
 _DATA_FAULTS = (
-    (r"label", "a label does not fit the objective or the metric"),
+    (r"label|relevance degre", "a label does not fit the objective or the metric"),
     (r"Weights must be", "a weight cannot be used"),
     (r"Invalid categorical value", "a category's code cannot be used"),
     (r"Input data contains `inf`", "a feature is too large for float32"),

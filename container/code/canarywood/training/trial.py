@@ -165,4 +165,7 @@ def _made_rows(objective: str, num_class: Any) -> xgb.DMatrix:
         labels = rows % 2
     else:  # the one number that every regression objective, and every metric, takes
         labels = np.ones(ROWS, dtype=np.float32)
-    return xgb.DMatrix(np.column_stack([rows, rows % 3]), label=labels)
+    bounds = {}
+    if objective == "survival:aft":
+        bounds = {"label_lower_bound": labels, "label_upper_bound": labels}
+    return xgb.DMatrix(np.column_stack([rows, rows % 3]), label=labels, **bounds)
