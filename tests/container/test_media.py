@@ -40,9 +40,49 @@ def test_a_type_that_is_not_ours_is_a_415_that_lists_ours(header: str | None) ->
     assert "utf-8" in caught.value.detail or "text/csv, application/json" in caught.value.detail
 
 
-def test_a_type_of_ours_keeps_its_parameters() -> None:
-    found = media.content_type("text/csv; label_size=0; charset=UTF-8", OURS)
-    assert found == media.MediaType(media.CSV, {"label_size": "0", "charset": "UTF-8"})
+@pytest.mark.parametrize(
+    ("header", "parameters"),
+    [
+        ("text/csv; label_size=0; charset=UTF-8", {}),
+        ("text/csv; Label_Size=1", {"label_size": "1"}),
+        ('text/csv; header="absent"; label_size=0', {"header": "absent"}),
+        ("text/csv; header=present; q=1", {"header": "present"}),
+        ("application/json; header=whatever; label_size=7", {}),
+    ],
+)
+def test_a_type_of_ours_keeps_the_parameters_that_change_how_it_is_read(
+    header: str, parameters: dict[str, str]
+) -> None:
+    assert media.content_type(header, OURS).parameters == parameters
+
+
+@pytest.mark.parametrize("parameter", ["label_size=2", "label_size=", "header=maybe", "header"])
+def test_a_parameter_that_cannot_be_met_is_a_415(parameter: str) -> None:
+    with pytest.raises(MediaTypeError, match=r"is not supported; send (label_size=0|header=pres)"):
+        media.content_type(f"text/csv; {parameter}", OURS)
+
+
+@pytest.mark.parametrize(
+    ("accept", "outputs", "is_asked"),
+    [
+        (None, None, False),
+        ("*/*", None, False),
+        ("*/*; outputs=probability", ("probability",), False),
+        ("text/csv", None, True),
+        ("text/*;outputs=leaves", ("leaves",), False),
+        ("text/csv; outputs=predicted_label,probability", ("predicted_label", "probability"), True),
+        ('text/csv; outputs="predicted_label, labels"', ("predicted_label", "labels"), True),
+        ("text/csv; outputs=a,b;q=0.9, application/json;q=0.1", ("a", "b"), True),
+        ("text/csv; outputs=a,b,json;q=0.1", ("a", "b"), True),
+        ("application/json;q=0.1;outputs=x, text/csv", None, True),
+        ("text/csv; Outputs=a", ("a",), True),
+        ("text/csv; outputs=", ("",), True),
+    ],
+)
+def test_an_accept_may_say_what_the_answer_holds(
+    accept: str | None, outputs: tuple[str, ...] | None, is_asked: bool
+) -> None:
+    assert media.accepted(accept, OURS) == media.Accepted(media.CSV, outputs, is_asked)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from canarywood.errors import CanarywoodError
 from canarywood.schema.definition import Column, Derived, Schema
 from canarywood.schema.rows import RowReader
 from canarywood.schema.table import TableReader
-from canarywood.serving.codec import Decoder
+from canarywood.serving.decoding import Decoder
 
 NAMES = ("a", "b", "color", "at")
 SCHEMA = Schema(

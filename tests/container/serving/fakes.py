@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from canarywood import media
 from canarywood.errors import RowsError
 from canarywood.schema.definition import Schema, plain
+from canarywood.serving.encoding import Form
+from canarywood.serving.native import Kind
+from canarywood.serving.scorer import Request
 
 Floats = NDArray[np.float32]
 
@@ -27,7 +30,10 @@ class FakeModel:
         self.warm_ups = 0
         self._before_predict = before_predict
 
-    def decode(self, body: bytes, content: media.MediaType) -> Floats:
+    def form(self, accepted: media.Accepted) -> Form:
+        return Form(accepted.name)
+
+    def read(self, body: bytes, content: media.MediaType, form: Form) -> Request:
         if content.name == media.JSON:
             rows = [list(row.values()) for row in json.loads(body)]
         else:
@@ -35,15 +41,17 @@ class FakeModel:
         for index, row in enumerate(rows):
             if len(row) != 2:
                 raise RowsError("2 cells needed", code="feature_count", row=index + 1)
-        return np.array(rows, dtype=np.float32)
+        return Request(np.array(rows, dtype=np.float32), form)
 
-    def predict(self, features: Floats) -> Floats:
+    def predict(self, features: Floats, kind: Kind = Kind.VALUE) -> Floats:
+        assert kind is Kind.VALUE
         self._before_predict(features)
         self.blocks.append(len(features))
         return features.sum(axis=1)
 
-    def encode(self, scores: Floats, accept: str) -> bytes:
-        if accept == media.JSON:
+    def encode(self, found: Mapping[Kind, Floats], form: Form) -> bytes:
+        scores = found[Kind.VALUE]
+        if form.media == media.JSON:
             return json.dumps({"predictions": [{"score": float(s)} for s in scores]}).encode()
         return b"".join(b"%g\n" % score for score in scores)
 

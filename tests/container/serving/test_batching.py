@@ -12,7 +12,8 @@ import xgboost as xgb
 from canarywood import media
 from canarywood.serving.admission import Admission, Deadline
 from canarywood.serving.batching import BYTES_PER_PART, LARGEST_BODY, Asked, Batching
-from canarywood.serving.invocations import Answer, Invocations, Limits, Model
+from canarywood.serving.invocations import Answer, Invocations, Limits, Model, Types
+from canarywood.serving.native import Kind
 from canarywood.serving.scorer import ACCEPTS, CONTENT_TYPES, Scorer
 from tests.container.serving.fakes import Clock, FakeModel, Floats
 
@@ -30,8 +31,7 @@ class Crowd:
             model,
             Limits(body_bytes=1_000_000, timeout_s=2),
             self.admission,
-            CONTENT_TYPES,
-            ACCEPTS,
+            Types(CONTENT_TYPES, ACCEPTS),
             deadline=lambda seconds: Deadline.after(seconds, self.clock),
         )
 
@@ -111,8 +111,8 @@ def test_where_the_batch_fails_each_is_predicted_alone(caplog: pytest.LogCapture
 
 def test_too_few_predictions_are_nobodys_answer() -> None:
     class Short(FakeModel):
-        def predict(self, features: Floats) -> Floats:
-            return super().predict(features)[: 1 if len(features) > 1 else None]
+        def predict(self, features: Floats, kind: Kind = Kind.VALUE) -> Floats:
+            return super().predict(features, kind)[: 1 if len(features) > 1 else None]
 
     answers = Crowd(Short()).ask(b"1,2\n", b"3,4\n")
     assert [answer.body for answer in answers] == [b"3\n", b"7\n"]

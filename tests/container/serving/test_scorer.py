@@ -17,6 +17,7 @@ from canarywood import media
 from canarywood.artifact import MODEL_FILE, SCHEMA_FILE, Manifest
 from canarywood.errors import ArtifactError, RequestError
 from canarywood.schema.definition import Column, Schema, Target, plain
+from canarywood.serving.native import Kind
 from canarywood.serving.scorer import Scorer
 from canarywood.steps import StepError
 
@@ -77,7 +78,8 @@ def test_a_plain_model_of_another_image_answers_as_xgboost_does(
     np.testing.assert_array_equal(scorer.predict(features), expected)
     assert scorer.schema.input_names == tuple(names or ("f0", "f1", "f2"))
     assert (scorer.objective, scorer.outputs, scorer.manifest) == ("binary:logistic", 1, None)
-    text = scorer.encode(scorer.predict(features), media.CSV)
+    form = scorer.form(media.Accepted(media.CSV))
+    text = scorer.encode({Kind.VALUE: scorer.predict(features)}, form)
     np.testing.assert_array_equal(np.array(text.split(), dtype=np.float32), expected)
 
 

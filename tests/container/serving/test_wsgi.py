@@ -13,6 +13,7 @@ from canarywood.serving.invocations import (
     ROWS_PER_BLOCK,
     Invocations,
     Limits,
+    Types,
     accepts_with_default,
 )
 from canarywood.serving.metrics import Metrics
@@ -34,13 +35,18 @@ class Server:
         self.clock = clock or Clock()
         self.metrics = Metrics()
         self.admission = Admission(1, 0)
-        pages = Pages(document(model.schema, 1, TYPES), self.metrics, execution_parameters(2, MIB))
+        pages = Pages(
+            document(model.schema, 1, TYPES),
+            self.metrics,
+            execution_parameters(2, MIB),
+            model.schema,
+            1,
+        )
         invocations = Invocations(
             model,
             Limits(body_bytes=100_000, timeout_s=2),
             self.admission,
-            TYPES,
-            TYPES,
+            Types(TYPES, TYPES),
             deadline=lambda seconds: Deadline.after(seconds, self.clock),
         )
         wsgi = create_pages(pages).wsgi_app

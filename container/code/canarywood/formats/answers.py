@@ -8,7 +8,7 @@ is one quoted cell.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,9 +51,29 @@ def as_recordio(columns: Sequence[Column], rows: int) -> bytes:
 
 def _objects(columns: Sequence[Column], rows: int) -> list[bytes]:
     names = [orjson.dumps(column.name).replace(b"%", b"%%") for column in columns]
-    template = b",".join(name + b":%b" for name in names)
-    texts = [_texts(column.values, rows) for column in columns]
-    return [b"{%b}" % (template % row) for row in zip(*texts, strict=True)]
+    texts = [
+        _named_texts(column) if column.parts and rows else _texts(column.values, rows)
+        for column in columns
+    ]
+    return _filled(names, zip(*texts, strict=True))
+
+
+def _filled(names: Sequence[bytes], rows: Iterable[Sequence[bytes]]) -> list[bytes]:
+    template = b"{%b}" % b",".join(name + b":%b" for name in names)
+    return [template % tuple(row) for row in rows]
+
+
+def _named_texts(column: Column) -> list[bytes]:
+    """Each row's values (rows, parts) or (rows, outputs, parts) as an object, or a list of such."""
+    values = np.asarray(column.values)
+    names = [orjson.dumps(name).replace(b"%", b"%%") for name in column.parts]
+    flat = values.reshape(-1, values.shape[-1])
+    found = _filled(names, (text[1:-1].split(b",") for text in _texts(flat, len(flat))))
+    if values.ndim == 2:
+        return found
+    outputs = values.shape[1]
+    starts = range(0, len(found), outputs)
+    return [b"[%b]" % b",".join(found[start : start + outputs]) for start in starts]
 
 
 def _texts(values: NDArray[Any] | None, rows: int) -> list[bytes]:

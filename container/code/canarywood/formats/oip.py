@@ -264,6 +264,8 @@ def _outputs(value: object) -> tuple[str, ...]:
 def _output(name: str, values: NDArray[Any] | Sequence[str]) -> Dict:
     if not isinstance(values, np.ndarray):
         return _as_tensor(name, (len(values),), "BYTES", list(values))
+    if values.dtype == object:
+        return _as_tensor(name, values.shape, "BYTES", values.ravel().tolist())
     flat = np.ascontiguousarray(values).ravel()
     return _as_tensor(name, values.shape, _datatype(values.dtype), flat)
 

@@ -63,10 +63,13 @@ class Column:
     Attributes:
         values: (rows, ...) numbers or, for names of classes, objects; None where the key has no
             value for the objective.
+        parts: names of the values in the last dimension, where they are not a plain list: in
+            JSON they are an object.
     """
 
     name: str
     values: Numbers | None
+    parts: tuple[str, ...] = ()
 
 
 def valid_keys(objective: str) -> tuple[str, ...]:

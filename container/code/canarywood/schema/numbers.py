@@ -72,7 +72,7 @@ class NumberReader:
             return None
         return self.of_json(flat)
 
-    def of_json(self, flat: list[Any]) -> Numbers | None:
+    def of_json(self, flat: list[Any] | Numbers) -> Numbers | None:
         """JSON numbers and nulls, row after row; None where one is not in the range."""
         try:
             numbers = np.array(flat, dtype=np.float64).reshape(-1, len(self._columns))

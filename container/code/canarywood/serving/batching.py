@@ -30,6 +30,7 @@ from canarywood.serving.invocations import (
     attempt,
     refusal,
 )
+from canarywood.serving.scorer import Request
 
 BYTES_PER_PART = 64 * 1024  # answered and sent before the next part is looked at
 
@@ -61,8 +62,7 @@ class _Decoded:
 
     place: int
     asked: Asked
-    accept: str
-    features: Floats
+    request: Request
 
 
 class Batching:
@@ -94,6 +94,8 @@ class Batching:
             return False
         if not _is_text(environ.get("CONTENT_TYPE", "")):
             return False
+        if "outputs" in environ.get("HTTP_ACCEPT", "").lower() or b'"datatype"' in body:
+            return False  # contributions are slow; a tensor's brackets do not tell its rows
         if len(body) <= self._most_rows:
             return True
         return body.count(b"\n") + body.count(b"[") + body.count(b"{") <= self._most_rows
@@ -140,8 +142,8 @@ class Batching:
 
     def _decode(self, place: int, asked: Asked) -> _Decoded | Answer:
         def decode() -> _Decoded:
-            content, accept = self._invocations.check(asked.environ)
-            return _Decoded(place, asked, accept, self._invocations.decode(asked.environ, content))
+            content, form = self._invocations.check(asked.environ)
+            return _Decoded(place, asked, self._invocations.read(asked.environ, content, form))
 
         return attempt(asked.request_id, decode)
 
@@ -162,8 +164,10 @@ class Batching:
             return [None] * len(batch)
 
     def _joined(self, batch: Sequence[_Decoded]) -> list[Floats]:
-        rows = [len(one.features) for one in batch]
-        scores = self._invocations.model.predict(np.concatenate([one.features for one in batch]))
+        rows = [len(one.request.features) for one in batch]
+        scores = self._invocations.model.predict(
+            np.concatenate([one.request.features for one in batch])
+        )
         if len(scores) != sum(rows):
             raise ValueError(f"{len(scores)} predictions for {sum(rows)} rows")
         ends = np.cumsum(rows).tolist()
@@ -175,9 +179,9 @@ class Batching:
 
         def finish() -> Answer:
             deadline.check()
-            found = invocations.model.predict(one.features) if scores is None else scores
+            found = invocations.predict(one.request, deadline, scores)
             deadline.check()
-            return invocations.encode(asked.environ, asked.request_id, one.accept, found)
+            return invocations.encode(asked.environ, asked.request_id, one.request.form, found)
 
         return attempt(asked.request_id, finish)
 
@@ -205,10 +209,10 @@ def _batches(decoded: Sequence[_Decoded], most_rows: int) -> Iterator[list[_Deco
     batch: list[_Decoded] = []
     rows = 0
     for one in decoded:
-        if batch and rows + len(one.features) > most_rows:
+        if batch and rows + len(one.request.features) > most_rows:
             yield batch
             batch, rows = [], 0
         batch.append(one)
-        rows += len(one.features)
+        rows += len(one.request.features)
     if batch:
         yield batch

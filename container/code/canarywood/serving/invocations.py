@@ -34,9 +34,16 @@ from canarywood.errors import (
 from canarywood.logs import fields
 from canarywood.schema.definition import Schema
 from canarywood.serving.admission import Admission, Deadline
+from canarywood.serving.decoding import V2_REQUEST
+from canarywood.serving.encoding import Form
+from canarywood.serving.native import Kind
 from canarywood.serving.problems import problem, problem_of
+from canarywood.serving.row_limits import check_cells
+from canarywood.serving.scorer import Request
 
 ROWS_PER_BLOCK = 4096  # predicted between two looks at the deadline
+SLOW_ROWS_PER_BLOCK = 128  # of contributions, which take a thousand times as long
+QUICK = (Kind.VALUE, Kind.MARGIN)
 HEADERS_REMEMBERED = 256
 ATTRIBUTES_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
 ATTRIBUTES = re.compile(r"[\x20-\x7e]{1,1024}")
@@ -61,13 +68,16 @@ class Model(Protocol):
     def unknown_categories(self) -> Mapping[str, int]:
         """By column, cells whose category training never saw, in this process."""
 
-    def decode(self, body: bytes, content: media.MediaType) -> Floats:
-        """The rows of a body, (rows, features)."""
+    def form(self, accepted: media.Accepted) -> Form:
+        """How a request with this Accept is answered."""
 
-    def predict(self, features: Floats) -> Floats:
+    def read(self, body: bytes, content: media.MediaType, form: Form) -> Request:
+        """The rows of a body, (rows, features), and how they are answered."""
+
+    def predict(self, features: Floats, kind: Kind = Kind.VALUE) -> Floats:
         """(rows,) or (rows, outputs)."""
 
-    def encode(self, scores: Floats, accept: str) -> bytes:
+    def encode(self, found: Mapping[Kind, Floats], form: Form) -> bytes:
         """The body of the answer."""
 
     def warm_up(self) -> None:
@@ -95,14 +105,35 @@ class Limits:
 
     body_bytes: int
     timeout_s: float
+    cells: int = 1 << 26  # numbers of an answer
+
+
+@dataclass(frozen=True)
+class Types:
+    """Media types of bodies and answers.
+
+    Attributes:
+        content: that the model decodes.
+        accepts: that it encodes, the default first.
+        follow: a request that does not care is answered in the type of its body, where that can
+            be.
+    """
+
+    content: tuple[str, ...]
+    accepts: tuple[str, ...]
+    follow: bool = False
+
+    def offered(self, content: str) -> tuple[str, ...]:
+        """The types of an answer to such a body, the default first."""
+        if not self.follow or content not in self.accepts:
+            return self.accepts
+        return (content, *(accept for accept in self.accepts if accept != content))
 
 
 class Invocations:
     """Answers invocations of one model.
 
     Args:
-        content_types: that the model decodes.
-        accepts: that it encodes, the default first.
         deadline: makes the deadline of a request that has so many seconds.
     """
 
@@ -111,8 +142,7 @@ class Invocations:
         model: Model,
         limits: Limits,
         admission: Admission,
-        content_types: tuple[str, ...],
-        accepts: tuple[str, ...],
+        types: Types,
         *,
         deadline: Callable[[float], Deadline] = Deadline.after,
     ) -> None:
@@ -122,9 +152,11 @@ class Invocations:
         self._deadline = deadline
         # Clients send the same few headers again and again.
         self._content = lru_cache(HEADERS_REMEMBERED)(
-            lambda header: media.content_type(header, content_types)
+            lambda header: media.content_type(header, types.content)
         )
-        self._accept = lru_cache(HEADERS_REMEMBERED)(lambda header: media.choose(header, accepts))
+        self._form = lru_cache(HEADERS_REMEMBERED)(
+            lambda header, content: model.form(media.accepted(header, types.offered(content)))
+        )
 
     def answer(self, environ: Environ, request_id: str) -> Answer:
         """Answer one request; no exception leaves this."""
@@ -134,37 +166,56 @@ class Invocations:
         """The deadline of a request that begins now."""
         return self._deadline(self._limits.timeout_s)
 
-    def check(self, environ: Environ) -> tuple[media.MediaType, str]:
-        """Type of the body and of the answer; raises RequestError where there can be none."""
-        content = self._content(environ.get("CONTENT_TYPE"))
-        accept = self._accept(environ.get("HTTP_ACCEPT"))
+    def check(self, environ: Environ) -> tuple[media.MediaType, Form]:
+        """Type of the body and form of the answer; raises RequestError where there can be none."""
+        if environ.get("PATH_INFO", "").startswith("/v2/"):
+            media.content_type(environ.get("CONTENT_TYPE") or media.JSON, (media.JSON,))
+            content = V2_REQUEST
+            form = self.model.form(media.accepted(environ.get("HTTP_ACCEPT"), (media.JSON,)))
+        else:
+            content = self._content(environ.get("CONTENT_TYPE"))
+            form = self._form(environ.get("HTTP_ACCEPT"), content.name)
         self._check_length(environ.get("CONTENT_LENGTH"))
-        return content, accept
+        return content, form
 
-    def decode(self, environ: Environ, content: media.MediaType) -> Floats:
+    def read(self, environ: Environ, content: media.MediaType, form: Form) -> Request:
         """Read and decode the body."""
-        return self.model.decode(self._read(environ), content)
+        return self.model.read(self._read(environ), content, form)
 
-    def encode(self, environ: Environ, request_id: str, accept: str, scores: Floats) -> Answer:
+    def encode(
+        self, environ: Environ, request_id: str, form: Form, found: Mapping[Kind, Floats]
+    ) -> Answer:
         """The answer that holds the predictions."""
-        body = self.model.encode(scores, accept)
+        body = self.model.encode(found, form)
         headers = [
-            ("Content-Type", accept),
+            ("Content-Type", form.media),
             ("Content-Length", str(len(body))),
             ("X-Request-Id", request_id),
         ]
         attributes = environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES")
         if attributes and ATTRIBUTES.fullmatch(attributes):
             headers.append((ATTRIBUTES_HEADER, attributes))
-        return Answer(200, headers, body, len(scores))
+        return Answer(200, headers, body, len(found[form.kinds[0]]))
+
+    def predict(
+        self, request: Request, deadline: Deadline, values: Floats | None = None
+    ) -> dict[Kind, Floats]:
+        """All that the answer is made of; `values` are the predictions, where they are known."""
+        return {
+            kind: self._scores(request.features, kind, deadline)
+            if values is None or kind is not Kind.VALUE
+            else values
+            for kind in request.form.kinds
+        }
 
     def _answer(self, environ: Environ, request_id: str) -> Answer:
         deadline = self.deadline()
-        content, accept = self.check(environ)
+        content, form = self.check(environ)
         with self.admission.slot(deadline):
-            scores = self._scores(self.decode(environ, content), deadline)
+            request = self.read(environ, content, form)
+            found = self.predict(request, deadline)
             deadline.check()
-            return self.encode(environ, request_id, accept, scores)
+            return self.encode(environ, request_id, request.form, found)
 
     def _check_length(self, declared: str | None) -> None:
         if declared and declared.isdigit():
@@ -184,15 +235,19 @@ class Invocations:
             raise BodyError("the body is shorter than its Content-Length", code="incomplete_body")
         return body
 
-    def _scores(self, features: Floats, deadline: Deadline) -> Floats:
+    def _scores(self, features: Floats, kind: Kind, deadline: Deadline) -> Floats:
         """Predict; a large request in blocks, so that it can be given up between two."""
         deadline.check()
-        if len(features) <= ROWS_PER_BLOCK:
-            return self.model.predict(features)
+        size = ROWS_PER_BLOCK if kind in QUICK else SLOW_ROWS_PER_BLOCK
+        if len(features) <= size and kind in QUICK:
+            return self.model.predict(features, kind)
         blocks = []
-        for start in range(0, len(features), ROWS_PER_BLOCK):
+        for start in range(0, len(features), size):
             deadline.check()
-            blocks.append(self.model.predict(features[start : start + ROWS_PER_BLOCK]))
+            blocks.append(self.model.predict(features[start : start + size], kind))
+            if not start:
+                width = blocks[0].size // max(1, len(blocks[0]))
+                check_cells(len(features), width, self._limits.cells)
         return np.concatenate(blocks)
 
     def _too_large(self) -> TooLargeError:

@@ -15,6 +15,7 @@ import importlib.util
 import json
 import re
 import threading
+from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,22 @@ SUPPORTED = ((3, 0), (4, 0))  # from, below: the C API that this module was test
 
 # As bytes on the wire of the C API; the two integers are the range of rounds.
 _CONFIG = (
-    b'{"type":0,"training":false,"iteration_begin":0,"iteration_end":%d,'
+    b'{"type":%d,"training":false,"iteration_begin":0,"iteration_end":%d,'
     b'"missing":NaN,"strict_shape":false,"cache_id":0}'
 )
 _ARRAY = b'{"data":[%d,true],"shape":[%d,%d],"strides":null,"typestr":"<f4","version":3}'
+
+
+class Kind(IntEnum):
+    """What is predicted, by XGBoost's own numbers."""
+
+    VALUE = 0
+    MARGIN = 1
+    CONTRIBUTIONS = 2  # SHAP: of each feature and of the bias to the margin
+    LEAVES = 6  # of each tree: the number of the leaf that the row falls into
+
+
+_IN_PLACE = (Kind.VALUE, Kind.MARGIN)  # of these alone there is a short way
 
 _Handle = ctypes.c_void_p
 _Strings = ctypes.POINTER(ctypes.c_char_p)
@@ -81,16 +94,20 @@ class NativeBooster:
         self.types = self._feature_info(b"feature_type")
         self.best_iteration = self._best_iteration(path)
         self.rounds = 0 if self.best_iteration is None else self.best_iteration + 1
-        self._predict_config = ctypes.c_char_p(_CONFIG % self.rounds)
+        self._configs = {kind: ctypes.c_char_p(_CONFIG % (kind, self.rounds)) for kind in Kind}
         self._local = threading.local()
-        kind = config["learner"]["gradient_booster"]["name"]
-        self._predict = self._in_place if kind == "gbtree" else self._from_matrix
+        self._is_gbtree = config["learner"]["gradient_booster"]["name"] == "gbtree"
 
-    def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(self, rows: NDArray[np.float32], kind: Kind = Kind.VALUE) -> NDArray[np.float32]:
         """Predictions of a C-contiguous float32 matrix (rows, features), NaN = missing.
 
         Returns:
-            (rows,), or (rows, outputs) where the objective has several a row.
+            Values and margins: (rows,), or (rows, outputs) where the objective has several a row.
+            Contributions: (rows, features + 1) or (rows, outputs, features + 1), the bias last.
+            Leaves: (rows, trees).
+
+        Raises:
+            NativeError: the booster has none of this kind.
         """
         if rows.dtype != np.float32 or rows.ndim != 2 or rows.shape[1] != self.features:
             raise ValueError(
@@ -99,33 +116,37 @@ class NativeBooster:
         rows = np.ascontiguousarray(rows)
         outputs = self._outputs()
         array = _ARRAY % (rows.ctypes.data, rows.shape[0], rows.shape[1])
-        if self._predict(array, outputs):
+        is_short = kind in _IN_PLACE
+        predict = self._in_place if is_short and self._is_gbtree else self._from_matrix
+        if predict(array, self._configs[kind], outputs):
             raise NativeError(_last_error(self._library))
         shape = outputs.shape[: outputs.dimensions.value]
         # The buffer belongs to the library and is overwritten by the next call: copy at once.
         size = 4 * int(np.prod(shape))
         result = np.frombuffer(ctypes.string_at(outputs.values, size), dtype=np.float32)
-        return result.reshape(shape) if len(shape) > 1 and shape[1] > 1 else result.reshape(-1)
+        if is_short and (len(shape) < 2 or shape[1] <= 1):
+            return result
+        return result.reshape(shape)
 
-    def _in_place(self, array: bytes, outputs: _Outputs) -> int:
+    def _in_place(self, array: bytes, options: ctypes.c_char_p, outputs: _Outputs) -> int:
         return int(
             self._library.XGBoosterPredictFromDense(
-                self._handle, array, self._predict_config, outputs.proxy, *outputs.pointers
+                self._handle, array, options, outputs.proxy, *outputs.pointers
             )
         )
 
-    def _from_matrix(self, array: bytes, outputs: _Outputs) -> int:
-        """The way of the boosters that cannot predict in place.
+    def _from_matrix(self, array: bytes, options: ctypes.c_char_p, outputs: _Outputs) -> int:
+        """The way of the boosters, and of the kinds, that cannot be predicted in place.
 
         gblinear refuses it; dart sums its weighted trees in another order there, so that the
         last bit of a prediction differs from `Booster.predict`.
         """
         matrix = _Handle()
-        options = b'{"missing":NaN,"nthread":1}'
-        failed = self._library.XGDMatrixCreateFromDense(array, options, ctypes.byref(matrix))
+        form = b'{"missing":NaN,"nthread":1}'
+        failed = self._library.XGDMatrixCreateFromDense(array, form, ctypes.byref(matrix))
         if not failed:
             failed = self._library.XGBoosterPredictFromDMatrix(
-                self._handle, matrix, self._predict_config, *outputs.pointers
+                self._handle, matrix, options, *outputs.pointers
             )
             self._library.XGDMatrixFree(matrix)
         return int(failed)

@@ -1,4 +1,5 @@
-"""Every route but the hot one, in Flask: /execution-parameters, /metrics, /openapi.json, /ping.
+"""Every route but the hot ones, in Flask: /execution-parameters, /metrics, /openapi.json, /ping
+and what tells of the model in /v2.
 
 /ping is reached here only where gunicorn is asked without nginx in front.
 """
@@ -15,7 +16,8 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from canarywood import media
 from canarywood.errors import MethodError, NotFoundError, RequestError
 from canarywood.logs import fields
-from canarywood.serving import metrics
+from canarywood.schema.definition import Schema
+from canarywood.serving import metrics, protocol
 from canarywood.serving.invocations import Answer, failure, refusal
 from canarywood.serving.problems import request_id_of
 from canarywood.settings import MIB
@@ -32,6 +34,8 @@ class Pages:
     openapi: dict[str, Any]
     metrics: metrics.Metrics
     execution_parameters: dict[str, int | str]
+    schema: Schema
+    outputs: int  # numbers that a row is answered with
 
 
 def execution_parameters(slots: int, max_body_bytes: int) -> dict[str, int | str]:
@@ -68,6 +72,7 @@ def create_pages(pages: Pages) -> Flask:
     def invocations() -> Response:
         raise RuntimeError("the hot path answers this before Flask is asked")
 
+    app.register_blueprint(protocol.routes(pages.schema, pages.outputs))
     app.register_error_handler(Exception, _error)
     app.after_request(_with_request_id)
     return app

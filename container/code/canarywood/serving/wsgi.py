@@ -29,6 +29,7 @@ from canarywood.serving.invocations import (
     Invocations,
     Limits,
     Model,
+    Types,
     accepts_with_default,
     failure,
 )
@@ -37,10 +38,19 @@ from canarywood.serving.openapi import document, example_record
 from canarywood.serving.pages import Pages, create_pages, execution_parameters
 from canarywood.serving.plan import RUN_VARIABLE, Run, ServePlan, make_plan
 from canarywood.serving.problems import request_id_of
+from canarywood.serving.protocol import infer_paths
 from canarywood.serving.scorer import ACCEPTS, CONTENT_TYPES, Scorer
 from canarywood.settings import ServeSettings
 
-ROUTES = ("/invocations", "/execution-parameters", "/metrics", "/openapi.json")
+ROUTES = (
+    "/invocations",
+    "/execution-parameters",
+    "/metrics",
+    "/openapi.json",
+    "/v2",
+    "/v2/health/live",
+    "/v2/health/ready",
+)
 UNLOGGED = ("/ping",)
 
 log = logging.getLogger(__name__)
@@ -69,6 +79,7 @@ class Application:
     ) -> None:
         self._is_quick = is_quick
         self._model = model
+        self._hot = frozenset({"/invocations", *infer_paths(model.schema.name)})
         self._invocations = invocations
         self._batching = Batching(invocations)
         self._pages = pages
@@ -77,7 +88,7 @@ class Application:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
-        if environ["PATH_INFO"] == "/invocations" and environ["REQUEST_METHOD"] == "POST":
+        if environ["PATH_INFO"] in self._hot and environ["REQUEST_METHOD"] == "POST":
             return self._invocation(environ, start_response)
         return self._page(environ, start_response)
 
@@ -196,16 +207,17 @@ def build(model: Model, plan: ServePlan, outputs: int) -> Application:
     pages = create_pages(
         Pages(
             openapi=document(model.schema, outputs, accepts),
+            schema=model.schema,
+            outputs=outputs,
             metrics=metrics,
             execution_parameters=execution_parameters(plan.slots, settings.max_body_bytes),
         )
     )
     invocations = Invocations(
         model,
-        Limits(settings.max_body_bytes, settings.timeout_s),
+        Limits(settings.max_body_bytes, settings.timeout_s, settings.max_cells),
         Admission(settings.threads, settings.queue_size, metrics.queue_length.inc),
-        CONTENT_TYPES,
-        accepts,
+        Types(CONTENT_TYPES, accepts, settings.batch and not settings.default_accept),
     )
     return Application(
         model,
@@ -227,7 +239,7 @@ def create() -> Application:
     logs.configure(ServeSettings.from_environment().log_level)
     try:
         plan = make_plan(os.environ, run)
-        scorer = Scorer.load(Layout.from_environment().model)
+        scorer = Scorer.load(Layout.from_environment().model, plan.settings)
         application = build(scorer, plan, scorer.outputs)
         application.warm_up()
         application.measure()

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from canarywood import media
 from canarywood.errors import RequestError
 from canarywood.schema.definition import Column, Derived, Schema
-from canarywood.serving.codec import Decoder, encode
+from canarywood.serving.decoding import Decoder
+from canarywood.serving.encoding import plain as encode
 
 NAN = None  # in the expectations below: a missing value
 CSV, JSON, LINES = (media.MediaType(name) for name in (media.CSV, media.JSON, media.JSON_LINES))
