@@ -12,6 +12,7 @@ import xgboost as xgb
 from canarywood import media
 from canarywood.serving.admission import Admission, Deadline
 from canarywood.serving.batching import BYTES_PER_PART, LARGEST_BODY, Asked, Batching
+from canarywood.serving.encoding import Form
 from canarywood.serving.invocations import Answer, Invocations, Limits, Model, Types
 from canarywood.serving.native import Kind
 from canarywood.serving.scorer import ACCEPTS, CONTENT_TYPES, Scorer
@@ -208,7 +209,21 @@ def test_what_is_no_text_is_never_small() -> None:
     """Four bytes of it may be a million rows."""
     found = Batching(Crowd(FakeModel()).invocations)
     assert not found.is_small({"CONTENT_TYPE": "application/x-parquet"}, b"PAR1")
-    assert not found.is_small({}, b"1,2\n")
+    assert not found.is_small({"CONTENT_TYPE": "application/json"}, b'{"datatype": "FP32"}')
+
+
+def test_what_is_slow_to_answer_is_not_small_whoever_selects_it() -> None:
+    class Explaining(FakeModel):
+        def form(self, accepted: media.Accepted) -> Form:
+            return Form(accepted.name, kinds=(Kind.VALUE, Kind.CONTRIBUTIONS))
+
+    assert not Batching(Crowd(Explaining()).invocations).is_small(CSV, b"1,2\n")
+
+
+def test_a_refusal_is_small() -> None:
+    found = Batching(Crowd(FakeModel()).invocations)
+    assert found.is_small({}, b"1,2\n")
+    assert found.is_small({**CSV, "HTTP_ACCEPT": "image/png"}, b"1,2\n")
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,15 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 
 from canarywood import media
+from canarywood.errors import RequestError
 from canarywood.serving.admission import Deadline
 from canarywood.serving.invocations import (
-    HEADERS_REMEMBERED,
+    QUICK,
     Answer,
     Environ,
     Floats,
@@ -86,16 +87,20 @@ class Batching:
         self._most_rows = min(MOST_ROWS, int(SAMPLE_ROWS * QUICK_S / min(seconds)))
 
     def is_small(self, environ: Environ, body: bytes) -> bool:
-        """Whether a request is surely quick to answer.
+        """Whether a request is surely quick to answer, or to refuse.
 
         Rows are estimated by line ends and brackets; what is no text may unfold to any number.
         """
         if len(body) > LARGEST_BODY or not self._most_rows:
             return False
-        if not _is_text(environ.get("CONTENT_TYPE", "")):
+        try:
+            content, form = self._invocations.check(environ)
+        except RequestError:
+            return True
+        if content.name not in TEXTS or not QUICK.issuperset(form.kinds):
             return False
-        if "outputs" in environ.get("HTTP_ACCEPT", "").lower() or b'"datatype"' in body:
-            return False  # contributions are slow; a tensor's brackets do not tell its rows
+        if b'"datatype"' in body:  # a tensor: its brackets do not tell its rows
+            return False
         if len(body) <= self._most_rows:
             return True
         return body.count(b"\n") + body.count(b"[") + body.count(b"{") <= self._most_rows
@@ -184,11 +189,6 @@ class Batching:
             return invocations.encode(asked.environ, asked.request_id, one.request.form, found)
 
         return attempt(asked.request_id, finish)
-
-
-@lru_cache(HEADERS_REMEMBERED)
-def _is_text(content_type: str) -> bool:
-    return media.parse(content_type).name in TEXTS
 
 
 def _split(requests: Sequence[Asked]) -> Iterator[Sequence[Asked]]:

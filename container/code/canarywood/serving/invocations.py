@@ -43,7 +43,7 @@ from canarywood.serving.scorer import Request
 
 ROWS_PER_BLOCK = 4096  # predicted between two looks at the deadline
 SLOW_ROWS_PER_BLOCK = 128  # of contributions, which take a thousand times as long
-QUICK = (Kind.VALUE, Kind.MARGIN)
+QUICK = frozenset({Kind.VALUE, Kind.MARGIN})
 HEADERS_REMEMBERED = 256
 ATTRIBUTES_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
 ATTRIBUTES = re.compile(r"[\x20-\x7e]{1,1024}")
