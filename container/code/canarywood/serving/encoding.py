@@ -12,7 +12,7 @@ import orjson
 from numpy.typing import NDArray
 
 from canarywood import media
-from canarywood.errors import AcceptError, BodyError, RequestError, SettingsError
+from canarywood.errors import AcceptError, BodyError, SettingsError
 from canarywood.formats import answers, oip, outputs, recordio
 from canarywood.formats.oip import InferRequest
 from canarywood.formats.outputs import KEYS, Column
@@ -103,13 +103,14 @@ class Encoder:
         """How a version 2 request is answered: by its own rule, unless it asks for another type."""
         if form.is_asked and form.media != media.JSON:
             return form
-        selected = request.outputs or form.outputs
-        if selected == (SCORE,):
-            selected = ()
-        try:
-            self._check(selected)
-        except RequestError as error:
-            raise BodyError(error.detail, code="oip") from error
+        selected = request.outputs or form.outputs or (SCORE,)
+        lost = [name for name in request.outputs if name not in (SCORE, *self._valued())]
+        if lost:
+            raise BodyError(
+                f"the model has no output {lost[0][:40]!r}; it has "
+                f"{', '.join((SCORE, *self._valued()))}",
+                code="oip",
+            )
         return dataclasses.replace(
             form,
             media=media.JSON,
@@ -138,8 +139,6 @@ class Encoder:
             for column in self._columns(found, form)
             if column.values is not None
         }
-        if not form.outputs:
-            tensors = {SCORE: found[Kind.VALUE]}
         return oip.answer(
             tensors, model=self._named.model, version=VERSION, identifier=form.identifier
         )
@@ -156,6 +155,8 @@ class Encoder:
                 classes=self._named.classes,
             )
             columns = {column.name: column for column in made}
+        if SCORE in form.outputs:
+            columns[SCORE] = Column(SCORE, found[Kind.VALUE])
         if Kind.CONTRIBUTIONS in found:
             columns[CONTRIBUTIONS] = Column(CONTRIBUTIONS, found[Kind.CONTRIBUTIONS], self._parts)
         if Kind.LEAVES in found:
@@ -164,16 +165,20 @@ class Encoder:
 
     def _check(self, selected: Sequence[str]) -> None:
         """Raise where there is no such output, or one is there twice."""
-        further = () if not self._named.objective else (CONTRIBUTIONS, LEAVES)
-        unknown = [name for name in selected if name not in KEYS and name not in further]
+        ours = self._valued()
+        unknown = [name for name in selected if name not in KEYS and name not in ours]
         if unknown or len(set(selected)) < len(selected):
-            ours = ", ".join((*outputs.valid_keys(self._named.objective), *further))
             what = f"no output {unknown[0][:40]!r}" if unknown else "an output is asked for twice"
-            raise AcceptError(f"{what}; choose from {ours}", code="unknown_output")
+            raise AcceptError(f"{what}; choose from {', '.join(ours)}", code="unknown_output")
+
+    def _valued(self) -> tuple[str, ...]:
+        """The outputs that have a value for this model."""
+        further = (CONTRIBUTIONS, LEAVES) if self._named.objective else ()
+        return (*outputs.valid_keys(self._named.objective), *further)
 
     def _kinds(self, selected: Sequence[str]) -> tuple[Kind, ...]:
         keys = [name for name in selected if name in KEYS]
-        kinds = [Kind.VALUE] if keys or not selected else []
+        kinds = [Kind.VALUE] if keys or not selected or SCORE in selected else []
         if outputs.needs_margins(keys, self._named.objective):
             kinds.append(Kind.MARGIN)
         return (*kinds, *(kind for name, kind in _OF_KIND.items() if name in selected))
