@@ -102,6 +102,7 @@ def configuration(plan: NginxPlan) -> str:
         connections=_connections(),
         max_body_bytes=settings.max_body_bytes,
         body_buffer_bytes=min(settings.max_body_bytes, LARGEST_BODY_BUFFER),
+        max_header_bytes=settings.max_header_bytes,
         timeout_s=settings.nginx_timeout_s,
         address=settings.bind_address,
         port=settings.port,
