@@ -1,0 +1,15 @@
+"""The three examples inside the image: every answer is XGBoost's own, bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ops.runtime import DockerRuntime
+from tests.system.examples import EXAMPLES, walk
+
+
+@pytest.mark.parametrize("place", EXAMPLES, ids=list(EXAMPLES.values()))
+def test_every_answer_is_xgboosts_own(place: str, tmp_path: Path) -> None:
+    walk(place, DockerRuntime(), tmp_path)
