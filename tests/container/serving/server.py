@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -208,4 +209,5 @@ def _end(server: Server) -> None:
         server.process.kill()
     server.process.wait(PATIENCE_S)
     for pid in alive(left):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it may end by itself just now
+            os.kill(pid, signal.SIGKILL)
