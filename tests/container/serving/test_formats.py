@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -169,6 +170,30 @@ def test_a_duplicate_key_of_a_record_is_named() -> None:
     assert refused(body, RECORDIO) == (400, "duplicate_index", 1, "b")
 
 
+@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("schema", [ABC, STRICT], ids=lambda schema: schema.name)
+def test_a_damaged_body_is_read_or_refused_and_never_a_fault_of_ours(
+    name: str, schema: Schema
+) -> None:
+    content, body = BODIES[name]
+    decoder = Decoder(schema)
+    sent = body([[1.0, 2.0, 0.5][: len(schema.inputs)]] * 3, schema.input_names)
+    random = np.random.default_rng(7)
+    for _ in range(300):
+        damaged = bytearray(sent)
+        for place in random.integers(0, len(sent), random.integers(1, 4)):
+            damaged[place] = random.integers(256)
+        end = len(sent) if random.random() < 0.7 else int(random.integers(1, len(sent) + 1))
+        try:
+            found = decoder.decode(bytes(damaged[:end]), content)
+        except RequestError as error:
+            assert error.status in (400, 413, 422)  # noqa: PT017 - it need not be raised
+        else:
+            assert found.dtype == np.float32
+            assert found.shape[1] == len(schema.features)
+            assert not np.isinf(found).any()
+
+
 # ---- parameters of csv
 
 
@@ -235,3 +260,21 @@ def test_a_model_of_many_columns_takes_just_so_many(name: str) -> None:
         with pytest.raises(RequestError) as caught:
             decoder.decode(body([[1.0] * 1999], names[:1999]), content)
         assert caught.value.code == "feature_count"
+
+
+def test_a_row_of_a_hundred_thousand_cells_is_refused_like_a_short_one() -> None:
+    assert refused(b",".join([b"1"] * 100_000), CSV) == (422, "feature_count", 1, None)
+    assert refused(b",".join([b"a"] * 100_000) + b"\n1", CSV)[:2] == (400, "duplicate_column")
+    assert refused(json.dumps([["x"] * 100_000]).encode(), JSON) == (422, "feature_count", 1, None)
+
+
+def test_a_huge_cell_makes_a_short_message() -> None:
+    for body, content in (
+        ("1,2," + "x" * 200_000, CSV),
+        ('1,2,"' + "x" * 200_000 + '"', CSV),
+        (json.dumps([[1, 2, "x" * 200_000]]), JSON),
+        (json.dumps({"z" * 200_000: 1}), JSON),
+    ):
+        with pytest.raises(RequestError) as caught:
+            Decoder(ABC).decode(body.encode(), content)
+        assert len(str(caught.value)) < 300

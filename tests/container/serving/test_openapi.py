@@ -4,6 +4,7 @@ import jsonschema
 import pytest
 
 from canarywood.schema.definition import Column, Schema, Target
+from canarywood.serving.decoding import CONTENT_TYPES
 from canarywood.serving.openapi import document, example_record
 
 ACCEPTS = ("text/csv", "application/json")
@@ -55,6 +56,12 @@ def test_the_document_is_openapi_and_names_every_route() -> None:
         "/execution-parameters",
         "/metrics",
         "/openapi.json",
+        "/v2",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/v2/models/flights",
+        "/v2/models/flights/ready",
+        "/v2/models/flights/infer",
     }
 
 
@@ -84,6 +91,26 @@ def test_an_answer_has_as_many_numbers_a_row_as_the_model() -> None:
     assert fits({"predictions": [{"score": 0.5}]}, "Predictions")
     assert not fits({"predictions": [{"score": [0.5, 0.5]}]}, "Predictions")
     assert fits({"predictions": [{"score": [0.2, 0.3, 0.5]}]}, "Predictions", outputs=3)
+
+
+def test_an_answer_may_hold_the_outputs_that_were_selected() -> None:
+    assert fits({"predictions": [{"predicted_label": "late", "contributions": {"bias": 1}}]},
+                "Predictions")  # fmt: skip
+    assert not fits({"predictions": [{"other": 1}]}, "Predictions")
+    assert not fits({"predictions": [{}]}, "Predictions")
+
+
+def test_requests_and_answers_of_version_2_are_described() -> None:
+    tensor = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}
+    assert fits({"inputs": [tensor], "outputs": [{"name": "score"}], "id": "1"}, "InferRequest")
+    assert not fits({"inputs": []}, "InferRequest")
+    assert not fits({"inputs": [{"name": "x"}]}, "InferRequest")
+    assert fits({"model_name": "m", "outputs": [tensor]}, "InferResponse")
+
+
+def test_every_type_that_is_read_is_listed() -> None:
+    post = document(SCHEMA, 1, ACCEPTS)["paths"]["/invocations"]["post"]
+    assert set(post["requestBody"]["content"]) == set(CONTENT_TYPES)
 
 
 def test_the_examples_fit_their_own_schema() -> None:

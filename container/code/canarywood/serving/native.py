@@ -43,6 +43,8 @@ class Kind(IntEnum):
     CONTRIBUTIONS = 2  # SHAP: of each feature and of the bias to the margin
     LEAVES = 6  # of each tree: the number of the leaf that the row falls into
 
+    __hash__ = int.__hash__  # the one of enumerations is written in Python, and slow
+
 
 _IN_PLACE = (Kind.VALUE, Kind.MARGIN)  # of these alone there is a short way
 

@@ -1,4 +1,4 @@
-"""/openapi.json: the routes and rows of this very model, OpenAPI 3.1. Standard library only."""
+"""/openapi.json: the routes and rows of this very model, OpenAPI 3.1."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from canarywood import __version__
+from canarywood.formats.outputs import KEYS
 from canarywood.media import CSV, JSON, JSON_LINES, PROBLEM
 from canarywood.schema.definition import Column, Schema
+from canarywood.serving import openapi_v2
+from canarywood.serving.decoding import CONTENT_TYPES
+from canarywood.serving.encoding import CONTRIBUTIONS, LEAVES
 
 Json = dict[str, Any]
 
 PROBLEMS = {
     400: "The body cannot be decoded.",
-    406: "No type that Accept allows can be produced.",
-    413: "The body is too large.",
+    406: "No type, or no output, that Accept asks for can be produced.",
+    413: "The body is too large, or holds too many rows.",
     415: "Content-Type is missing or not one of ours.",
     422: "The rows do not fit the model; row and column say where.",
     429: "All slots are busy and the queue is full; Retry-After says when to come back.",
@@ -43,6 +47,7 @@ def document(schema: Schema, outputs: int, accepts: Sequence[str]) -> Json:
             "/execution-parameters": {"get": _get("Limits of a batch transform job.", JSON)},
             "/metrics": {"get": _get("Counters of all workers.", "text/plain")},
             "/openapi.json": {"get": _get("This document.", JSON)},
+            **openapi_v2.paths(schema.name, _problem_responses()),
         },
         "components": {
             "schemas": {
@@ -50,6 +55,7 @@ def document(schema: Schema, outputs: int, accepts: Sequence[str]) -> Json:
                 "Row": _row(schema),
                 "Predictions": _predictions(outputs),
                 "Problem": _problem(),
+                **openapi_v2.schemas(),
             }
         },
     }
@@ -97,6 +103,8 @@ def _invocation(schema: Schema, accepts: Sequence[str]) -> Json:
     line = ",".join("" if cell is None else f"{cell}" for cell in row)
     return {
         "summary": "Predict rows.",
+        "description": "The parameter `outputs` of Accept says what a row is answered with: "
+        f"`{JSON}; outputs=predicted_label,{CONTRIBUTIONS}`.",
         "requestBody": {
             "required": True,
             "content": {
@@ -105,13 +113,21 @@ def _invocation(schema: Schema, accepts: Sequence[str]) -> Json:
                     "example": f"{','.join(record)}\n{line}\n",
                 },
                 JSON: {
-                    "schema": {"oneOf": [instances, rows, _reference("Record")]},
+                    "schema": {
+                        "oneOf": [
+                            instances,
+                            rows,
+                            _reference("Record"),
+                            _reference("InferRequest"),
+                        ]
+                    },
                     "examples": {
                         "records": {"value": {"instances": [record]}},
                         "rows": {"value": {"instances": [row]}},
                     },
                 },
                 JSON_LINES: {"schema": {"oneOf": [_reference("Record"), _reference("Row")]}},
+                **{name: {} for name in CONTENT_TYPES if name not in (CSV, JSON, JSON_LINES)},
             },
         },
         "responses": {
@@ -122,7 +138,7 @@ def _invocation(schema: Schema, accepts: Sequence[str]) -> Json:
                     for accept in accepts
                 },
             },
-            **{str(status): _problem_response(text) for status, text in PROBLEMS.items()},
+            **_problem_responses(),
         },
     }
 
@@ -185,10 +201,17 @@ def _predictions(outputs: int) -> Json:
         else {"type": "array", "items": number, "minItems": outputs, "maxItems": outputs}
     )
     item = {"type": "object", "required": ["score"], "properties": {"score": score}}
+    selected = {
+        "description": "Where outputs are selected: those.",
+        "type": "object",
+        "properties": {name: {} for name in (*KEYS, CONTRIBUTIONS, LEAVES)},
+        "minProperties": 1,
+        "additionalProperties": False,
+    }
     return {
         "type": "object",
         "required": ["predictions"],
-        "properties": {"predictions": {"type": "array", "items": item}},
+        "properties": {"predictions": {"type": "array", "items": {"anyOf": [item, selected]}}},
     }
 
 
@@ -209,6 +232,10 @@ def _problem() -> Json:
             "column": {"type": ["string", "integer"]},
         },
     }
+
+
+def _problem_responses() -> Json:
+    return {str(status): _problem_response(text) for status, text in PROBLEMS.items()}
 
 
 def _problem_response(description: str) -> Json:
