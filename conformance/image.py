@@ -43,8 +43,10 @@ def docker(*arguments: str) -> str:
 class ContainerRun:
     """One container."""
 
-    def __init__(self, arguments: Sequence[str], port: int, scratch: Path | None = None) -> None:
-        self.address = Address("127.0.0.1", port)
+    def __init__(
+        self, arguments: Sequence[str], address: Address, scratch: Path | None = None
+    ) -> None:
+        self.address = address
         self._name = f"conformance-{uuid.uuid4().hex[:12]}"
         self._scratch = scratch
         docker("run", "--detach", "--name", self._name, *arguments)
@@ -146,13 +148,14 @@ class Image:
             options += HARDENED
         if start.memory:
             options += ["--memory", start.memory]
-        return ContainerRun([*options, self._image, "serve"], port, scratch)
+        address = Address("127.0.0.1", port, is_proxied=self._network == "publish")
+        return ContainerRun([*options, self._image, "serve"], address, scratch)
 
     def run(self, command: str, base: Path) -> ContainerRun:
         """Start `docker run IMAGE train` on a folder mounted as /opt/ml."""
         base.chmod(0o755)
         options = ["--volume", f"{base}:/opt/ml", *_flags(self._environment)]
-        return ContainerRun([*options, self._image, command], 0)
+        return ContainerRun([*options, self._image, command], Address("127.0.0.1", 0))
 
 
 def _flags(environment: Mapping[str, str]) -> list[str]:

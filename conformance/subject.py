@@ -56,11 +56,17 @@ class ProcessInfo:
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens; `prefix` stands before each path."""
+    """Where a server listens.
+
+    Attributes:
+        prefix: stands before each path.
+        is_proxied: a proxy of Docker's accepts connections even where nobody listens any more.
+    """
 
     host: str
     port: int
     prefix: str = ""
+    is_proxied: bool = False
 
 
 class Running(Protocol):

@@ -8,6 +8,7 @@ Both go on, so that a report shows everything that a case saw.
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -317,6 +318,9 @@ def wait_ready(server: Running, timeout_s: float) -> None:
 
 
 def last_line(text: str) -> str:
-    """The last line of a log that says something."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "nothing was logged"
+    """The last line of a log that says something, and the last error before it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        return "nothing was logged"
+    errors = [line for line in lines[:-1] if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return " after ".join([lines[-1][:300], *(error[:200] for error in errors[-1:])])

@@ -20,6 +20,7 @@ from conformance.trial import MARGIN, STOP_LIMIT_S, Trial, is_close, last_line, 
 
 STOP = "AWS, Custom inference code with hosting services: SIGTERM, 30 seconds, SIGKILL"
 SLOW_S = 3.0
+CLIENTS = 8
 MOST_BYTES = 6_000_000
 DEADLINES = ("SAGEMAKER_MODEL_SERVER_TIMEOUT", "MODEL_SERVER_TIMEOUT",
              "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS")  # fmt: skip
@@ -88,7 +89,7 @@ def _none_left(trial: Trial, server: Running) -> None:
 
 @case("L-03.load", source=STOP, needs=Needs.START)
 def drain_under_load(trial: Trial) -> None:
-    """SIGTERM under load: no connection is cut off, and what is answered is right."""
+    """SIGTERM under load: requests are answered, rightly, until connections are refused."""
     rows = trial.given.rows[:20]
     body, expected = csv(rows), trial.given.predict(rows)
     answers: list[Answer | str] = []
@@ -102,12 +103,14 @@ def drain_under_load(trial: Trial) -> None:
                     answers.append(str(error))
                 return
 
-    with trial.started() as server, ThreadPoolExecutor(8) as pool:
-        for _ in range(8):
+    with trial.started() as server, ThreadPoolExecutor(CLIENTS) as pool:
+        for _ in range(CLIENTS):
             pool.submit(client, server)
         time.sleep(1.5)
+        begin = time.monotonic()
         server.send(signal.SIGTERM)
         code = server.wait(STOP_LIMIT_S)
+        trial.note(f"ended {time.monotonic() - begin:.1f} s after SIGTERM")
         trial.must(code is not None, f"still running {STOP_LIMIT_S:.0f} s after SIGTERM")
         trial.should(code in (0, None), f"exit code {code}: {last_line(server.logs())}")
         if code is None:
@@ -117,7 +120,11 @@ def drain_under_load(trial: Trial) -> None:
     counts = {s: sum(a.status == s for a in whole) for s in sorted({a.status for a in whole})}
     trial.note(f"answers: {counts}, lost: {len(lost)}")
     # AWS takes a container out of its routing first, so new requests after SIGTERM are a choice.
-    trial.should(not lost, f"{len(lost)} of {len(answers)} requests were lost: {lost[:1]}")
+    # Behind Docker's proxy the last request of each client cannot be told from a refused one.
+    trial.should(
+        not lost or server.address.is_proxied,
+        f"{len(lost)} of {len(answers)} requests were lost: {lost[:1]}",
+    )
     wrong = [answer for answer in whole if answer.status == 200 and not is_close(answer, expected)]
     trial.must(not wrong, f"{len(wrong)} answers are wrong: {wrong[:1]}")
     trial.must(counts.keys() <= {200, 429, 503}, f"statuses {counts}")

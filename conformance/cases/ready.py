@@ -135,7 +135,10 @@ def start_up(trial: Trial) -> None:
             answer = ping(server)
             seen += [answer.status] if answer else []
             time.sleep(0.05)
-        if not trial.must(200 in seen, f"never ready; /ping gave {sorted(set(seen))}"):
+            if server.wait(0) is not None:
+                break
+        end_of_log = last_line(server.logs())
+        if not trial.must(200 in seen, f"never ready, /ping gave {seen[-1:]}; {end_of_log}"):
             return
         odd = sorted(set(seen) - {200, 503})
         trial.should(not odd, f"before it was ready /ping gave {odd}")

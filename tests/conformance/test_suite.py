@@ -99,7 +99,7 @@ def test_a_right_server_breaks_no_rule(right: Run) -> None:
 
 
 def test_what_a_right_server_leaves_out_is_named_as_a_difference(right: Run) -> None:
-    # L-03.load: a plain socket that closes may cut off those who wait in its backlog, or not.
+    # L-03.load: when a plain socket closes it cuts off those who wait in its backlog, if any.
     assert right.named("differs") - {"L-03.load"} == LEFT_OUT
 
 
