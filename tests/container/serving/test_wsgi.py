@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -123,7 +124,7 @@ def test_the_request_id_stands_in_answer_and_error(server: Server) -> None:
 
 def test_rows_that_do_not_fit_are_a_422_with_their_row(server: Server) -> None:
     response = server.ask(b"1,2\n1,2,3\n")
-    assert response.status == "422 Unprocessable Entity"
+    assert response.status == f"422 {HTTPStatus(422).phrase}"
     assert (response.problem["code"], response.problem["row"]) == ("feature_count", 2)
 
 
@@ -199,6 +200,17 @@ def test_a_request_past_its_deadline_is_given_up_between_two_blocks() -> None:
     assert (response.problem["status"], response.problem["code"]) == (503, "deadline")
     assert model.blocks == [ROWS_PER_BLOCK, ROWS_PER_BLOCK]
     assert server.ask().status == "200 OK"
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(1.999, 200), (2, 503), (2.001, 503)])
+def test_the_deadline_is_met_by_less_than_its_seconds(seconds: float, status: int) -> None:
+    clock = Clock()
+
+    def take_a_while(_: Floats) -> None:
+        clock.now += seconds
+
+    response = Server(FakeModel(take_a_while), clock=clock).ask()
+    assert response.status[:3] == str(status)
 
 
 def test_the_first_prediction_goes_the_way_of_all_requests() -> None:
