@@ -11,12 +11,8 @@ import numpy as np
 import pytest
 
 from canarywood import media
-from canarywood.serving.admission import Admission
-from canarywood.serving.batching import Batching
-from canarywood.serving.invocations import Invocations, Limits, Types
 from tests.container.serving import bodies
 from tests.container.serving.bodies import BODIES
-from tests.container.serving.fakes import FakeModel
 from tests.container.serving.models import World, flights_world
 from tests.container.serving.server import Server, started
 
@@ -83,22 +79,6 @@ def test_a_request_selects_its_outputs(server: Server, world: World) -> None:
     assert list(found[0]["contributions"]) == [*world.schema.features, "bias"]
     refused = server.predict(rows, Accept="text/csv; outputs=foo")
     assert (refused.status, refused.problem["code"]) == (406, "unknown_output")
-
-
-@pytest.mark.parametrize(
-    ("accept", "body", "expected"),
-    [
-        ("text/csv", b"1,2\n", True),
-        ("text/csv; Outputs=contributions", b"1,2\n", False),
-        ("text/csv", json.dumps(bodies.v2([[1.0, 2.0]])).encode(), False),
-    ],
-)
-def test_what_may_be_slow_is_not_answered_in_the_event_loop(
-    accept: str, body: bytes, *, expected: bool
-) -> None:
-    invocations = Invocations(FakeModel(), Limits(100, 2), Admission(1, 1), Types((), ()))
-    asked = {"CONTENT_TYPE": "text/csv", "HTTP_ACCEPT": accept}
-    assert Batching(invocations).is_small(asked, body) is expected
 
 
 # ---- version 2
