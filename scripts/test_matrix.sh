@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The unit tests once more in the other corner that is supported: the newest xgboost on a newer Python.
 #
-#   scripts/test_matrix.sh [pytest arguments]      default: everything but the docker and slow tests
+#   scripts/test_matrix.sh [pytest arguments]      default: all but the docker, slow and notebook tests
 #   MATRIX_PYTHON=/path/to/python3.13 scripts/test_matrix.sh
 #
 # Exit code 3: there is no Python 3.12 or 3.13 here, nothing was tested.
@@ -43,5 +43,6 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
 fi
 "$venv/bin/python" -c 'import sys, xgboost
 print("test-matrix: Python", sys.version.split()[0], "with xgboost", xgboost.__version__)'
-[ $# -gt 0 ] || set -- tests -m "not docker and not slow" --ignore tests/docker --ignore tests/house_rules
+[ $# -gt 0 ] || set -- tests -m "not docker and not slow" --ignore tests/docker --ignore tests/house_rules \
+    --ignore tests/exp_nbs
 exec "$venv/bin/python" -m pytest -q -p no:cacheprovider "$@"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from canarywood.artifact import Artifact, digest
 from canarywood.contract import Layout, write_json
 from canarywood.schema.definition import Column, Schema, Target
+from tests.container import deprecations
 
 CODE = Path(__file__).parents[3] / "container" / "code"
 FEATURES = ("age", "income", "debt")
@@ -321,6 +322,7 @@ def test_sagemakers_regular_expressions_find_every_round(job: Job) -> None:
         assert len(values) == 12
 
 
+@deprecations.of_boosters
 @pytest.mark.parametrize("booster", ["gbtree", "dart", "gblinear"])
 def test_early_stopping_needs_no_eval_metric_and_keeps_the_best_model(
     job: Job, booster: str

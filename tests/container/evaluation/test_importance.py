@@ -9,6 +9,7 @@ import pytest
 import xgboost as xgb
 
 from canarywood.evaluation.importance import SAMPLE, importances
+from tests.container import deprecations
 
 NAMES, TYPES = ("strong", "weak", "unused"), ("q", "q", "q")
 
@@ -38,6 +39,7 @@ def test_contributions_are_means_over_the_rows_and_gains_shares_of_all(tmp_path:
     assert found[2].gain == 0.0
 
 
+@deprecations.of_boosters
 def test_a_linear_booster_has_contributions_but_no_gain(tmp_path: Path):
     path, _ = saved(tmp_path, booster="gblinear")
     found = importances(path, data()[0], NAMES, TYPES)

@@ -16,6 +16,7 @@ from canarywood.serving.encoding import Form
 from canarywood.serving.invocations import Answer, Invocations, Limits, Model, Types
 from canarywood.serving.native import Kind
 from canarywood.serving.scorer import ACCEPTS, CONTENT_TYPES, Scorer
+from tests.container import deprecations
 from tests.container.serving.fakes import Clock, FakeModel, Floats
 
 CSV = {"CONTENT_TYPE": "text/csv"}
@@ -167,6 +168,7 @@ def test_many_bytes_are_several_parts_each_to_be_sent_before_the_next() -> None:
     assert sizes == [(2, 2), (2, 4), (2, 6)]
 
 
+@deprecations.of_boosters
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("booster", ["gbtree", "dart", "gblinear"])
 def test_an_answer_is_the_same_bit_for_bit_in_any_company(

@@ -12,6 +12,7 @@ import xgboost
 
 from canarywood.errors import ArtifactError
 from canarywood.serving.native import NativeBooster, version, version_of
+from tests.container import deprecations
 
 FEATURES = 7
 PARAMETERS: list[dict[str, Any]] = [
@@ -41,6 +42,7 @@ def train(parameters: dict[str, Any], seed: int = 0) -> xgboost.Booster:
     return xgboost.train({**parameters, "seed": seed, "nthread": 1}, data, 7)
 
 
+@deprecations.of_boosters
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("objective", ["reg:squarederror", "binary:logistic", "count:poisson"])
 def test_dart_is_predicted_as_booster_predict_does_and_not_in_place(
@@ -52,9 +54,11 @@ def test_dart_is_predicted_as_booster_predict_does_and_not_in_place(
     matrix = rows(200, seed)
     expected = booster.predict(xgboost.DMatrix(matrix))
     np.testing.assert_array_equal(NativeBooster(path).predict(matrix), expected)
-    assert not np.array_equal(booster.inplace_predict(matrix), expected)
+    if xgboost.__version__ < "3.4":  # where the in-place way of dart was mended
+        assert not np.array_equal(booster.inplace_predict(matrix), expected)
 
 
+@deprecations.of_boosters
 @pytest.mark.parametrize("parameters", PARAMETERS, ids=lambda p: "-".join(map(str, p.values())))
 @pytest.mark.parametrize("ending", ["ubj", "json"])
 def test_predictions_equal_xgboosts_own_bit_for_bit(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 
 from canarywood.errors import RowsError
 from canarywood.serving.problems import problem, problem_of, request_id_of
@@ -10,7 +11,7 @@ def test_an_error_has_the_fields_of_rfc_9457_and_ours() -> None:
     error = RowsError("too many cells", code="feature_count", row=2, column="f1")
     assert json.loads(problem_of(error, "id-1")) == {
         "type": "about:blank",
-        "title": "Unprocessable Entity",
+        "title": HTTPStatus(422).phrase,
         "status": 422,
         "code": "feature_count",
         "detail": "too many cells",

@@ -12,6 +12,7 @@ import xgboost as xgb
 
 from canarywood.training.checkpoints import Checkpoint, CheckpointFolder
 from canarywood.training.session import EarlyStopping, RoundLog, Session, Termination, Watch
+from tests.container import deprecations
 
 DATA = xgb.DMatrix(np.arange(8.0).reshape(4, 2), label=[0, 1, 0, 1])
 
@@ -147,6 +148,7 @@ def train(
     return booster, stream.getvalue().splitlines()
 
 
+@deprecations.of_boosters
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -174,6 +176,7 @@ def test_a_job_that_goes_on_gives_the_bytes_of_one_that_was_never_stopped(
     assert first[:resumed] + second == lines
 
 
+@deprecations.of_boosters
 @pytest.mark.parametrize("booster", ["gbtree", "dart"])
 @pytest.mark.parametrize("stop_after", [6, 11])
 def test_early_stopping_goes_on_where_it_was(tmp_path: Path, booster: str, stop_after: int) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from itertools import accumulate
 from typing import Any
 
 _INT = re.compile(r"[+-]?[0-9]{1,300}", re.ASCII)
@@ -19,6 +20,7 @@ _FLOAT = re.compile(
 )
 _BOOLS = {"true": True, "false": False}
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
+DEEPEST = 16  # brackets within brackets; what is deeper stays text
 
 
 def typed(text: str) -> Any:
@@ -57,6 +59,8 @@ def words(value: Any) -> list[str]:
 
 def _container(text: str) -> Any:
     """A list, tuple or object; lists may be JSON, Python, or bare words."""
+    if _depth(text) > DEEPEST:
+        return text
     if text[0] == "{":
         found = _json(text)
         return text if found is None else found
@@ -69,6 +73,12 @@ def _container(text: str) -> Any:
             return text
         items = [typed(word.strip().strip("'\"")) for word in inner.split(",")]
     return tuple(items) if text[0] == "(" else items
+
+
+def _depth(text: str) -> int:
+    """How many brackets stand in each other; those in quotes count too."""
+    steps = (1 if mark in _BRACKETS else -1 for mark in text if mark in "[]{}()")
+    return max(accumulate(steps), default=0)
 
 
 def _json(text: str) -> Any:
