@@ -216,7 +216,7 @@ class ServeSettings:
         0.01,
         "CANARYWOOD_REQUEST_LOG_SHARE",
         read=float,
-        help="Share of the requests that are logged; those answered 5xx always are, pings never.",
+        help="Share of the good requests that are logged; refused ones always are, pings never.",
         **_between(0, 1),
     )
     drain_delay_s: float = _declare(

@@ -322,7 +322,16 @@ def test_a_share_of_the_requests_is_logged(caplog: pytest.LogCaptureFixture) -> 
     assert (logged[0]["status"], logged[0]["rows"], logged[0]["bytes_in"]) == (200, 1, 4)
 
 
-def test_a_5xx_is_always_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refused_request_is_always_logged_with_its_id(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    server = Server(FakeModel())
+    server.ask()
+    server.ask(b"", HTTP_X_REQUEST_ID="the-wrong-one")
+    found = [(entry["request_id"], entry["status"]) for entry in requests_logged(caplog)]
+    assert found == [("the-wrong-one", 400)]
+
+
+def test_a_failed_request_is_always_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     server = Server(FakeModel())
     server.ask()
@@ -333,7 +342,7 @@ def test_a_5xx_is_always_logged(caplog: pytest.LogCaptureFixture) -> None:
         clock.now += 5
 
     Server(FakeModel(too_late), clock=clock).ask()
-    assert [entry["status"] for entry in requests_logged(caplog)] == [503]
+    assert [entry["status"] for entry in requests_logged(caplog)] == [422, 503]
 
 
 def test_the_default_accept_comes_first() -> None:

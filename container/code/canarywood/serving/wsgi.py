@@ -12,6 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -159,7 +160,7 @@ class Application:
         self._metrics.count_invocations([answer.status for answer in answers], seconds, rows)
         self._metrics.count_unknown(self._model.unknown_categories)
         for asked, given in zip(requests, answers, strict=True):
-            if self._share.picks() or given.status >= 500:
+            if self._share.picks() or given.status >= HTTPStatus.BAD_REQUEST:
                 _log(asked, given, seconds)
         return answers
 
