@@ -8,9 +8,9 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from canarywood.contract import Layout, read_json, write_json
+from canarywood.contract import Layout, ProcessingInput, read_json, write_json
 from canarywood.errors import DataError, UserError
 from ops.plan import CHANNELS, Home, Step
 from ops.runtime import OnLine, Runtime
@@ -70,6 +70,8 @@ def lay(step: Step) -> None:
         write_json(layout.base / place, document)
     if step.hyperparameters is not None:
         layout.write_training_input(step.hyperparameters, CHANNELS)
+    else:
+        layout.write_processing_input(step.command, _inputs(step))
 
 
 def failure(command: str, status: int, layout: Layout, log: Path) -> str:
@@ -128,6 +130,15 @@ def _empty_folders(step: Step) -> list[Path]:
     if step.hyperparameters is not None:
         return [layout.config, layout.model, layout.failure.parent, layout.failure.parent / "data"]
     return [layout.processing, layout.message.parent]
+
+
+def _inputs(step: Step) -> list[ProcessingInput]:
+    """The folders that the platform fills, named after themselves."""
+    places = [PurePosixPath(copy.to) for copy in step.copies if copy.source.is_dir()]
+    places += [PurePosixPath(copy.to).parent for copy in step.copies if copy.source.is_file()]
+    places += [PurePosixPath(place).parent for place in step.config]
+    folders = sorted({step.layout.base / place for place in places})
+    return [ProcessingInput(folder.name, folder) for folder in folders]
 
 
 def _stamp(path: Path) -> dict[str, object] | None:

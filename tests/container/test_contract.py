@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from canarywood.contract import Layout, read_json, write_json
+from canarywood.contract import Cluster, Layout, ProcessingInput, read_json, write_json
 from canarywood.errors import DataError, HyperparameterError
 
 
@@ -48,6 +48,55 @@ def test_what_the_platform_writes_the_image_reads(tmp_path: Path) -> None:
     }  # fmt: skip
     assert layout.input_data_config()["train"]["ContentType"] == "text/csv"
     assert layout.resource_config()["hosts"] == ["algo-1"]
+
+
+def test_what_the_platform_writes_of_a_processing_job_the_image_reads(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    inputs = (
+        ProcessingInput("data", layout.processing_input("data"), sharded=True),
+        ProcessingInput("model", layout.processing / "model", mode="Pipe"),
+    )
+    cluster = Cluster("algo-2", ("algo-1", "algo-2"))
+    layout.write_processing_input("evaluate", inputs, cluster)
+    assert layout.processing_inputs() == inputs
+    assert layout.processing_cluster() == cluster
+    assert layout.processing_cluster().leader == "algo-1"
+    found = layout.processing_job_config()
+    assert found["AppSpecification"] == {"ContainerArguments": ["evaluate"]}
+    assert found["ProcessingInputs"][0]["S3Input"] == {
+        "LocalPath": "/opt/ml/processing/input/data",
+        "S3DataDistributionType": "ShardedByS3Key",
+        "S3DataType": "S3Prefix",
+        "S3InputMode": "File",
+    }
+
+
+def test_an_input_from_athena_is_one_too(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    dataset = {"LocalPath": "/opt/ml/processing/x", "DataDistributionType": "ShardedByS3Key"}
+    listed = [{"InputName": "x", "DatasetDefinition": dataset}]
+    write_json(layout.processing_job_file, {"ProcessingInputs": listed})
+    assert layout.processing_inputs() == (
+        ProcessingInput("x", layout.processing / "x", sharded=True),
+    )
+
+
+@pytest.mark.parametrize("listed", [[{}], [{"InputName": "x"}], ["x"], 5])
+def test_inputs_of_another_shape_are_named(tmp_path: Path, listed: object) -> None:
+    layout = Layout(tmp_path)
+    write_json(layout.processing_job_file, {"ProcessingInputs": listed})
+    with pytest.raises(DataError, match=r"processingjobconfig\.json: ProcessingInputs"):
+        layout.processing_inputs()
+
+
+def test_hosts_are_in_order_and_one_where_none_are_named(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    assert layout.processing_cluster() == Cluster("algo-1", ("algo-1",))
+    write_json(
+        layout.processing_config / "resourceconfig.json",
+        {"current_host": "algo-2", "hosts": ["algo-2", "algo-10", "algo-1"]},
+    )
+    assert layout.processing_cluster() == Cluster("algo-2", ("algo-1", "algo-10", "algo-2"))
 
 
 def test_a_file_that_the_platform_left_out_is_empty(tmp_path: Path) -> None:
@@ -112,3 +161,14 @@ def test_a_reason_with_a_file_name_that_is_no_text_is_still_written(tmp_path: Pa
     layout.write_failure(f"{name} is odd")
     assert layout.message.read_text(encoding="utf-8") == "caf?.csv is odd"
     assert layout.failure.read_text(encoding="utf-8") == "caf?.csv is odd"
+
+
+def test_a_message_is_a_real_file_where_a_link_lay(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("mine")
+    layout.message.parent.mkdir()
+    layout.message.symlink_to(elsewhere)
+    layout.write_message("done")
+    assert (layout.message.is_symlink(), layout.message.read_text()) == (False, "done")
+    assert elsewhere.read_text() == "mine"

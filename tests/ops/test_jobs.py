@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from canarywood.contract import Layout, read_json
+from canarywood.contract import Layout, ProcessingInput, read_json
 from ops import jobs
 from ops.plan import Copy, Home, Step
 from tests.ops.fakes import FakeRuntime
@@ -38,6 +38,21 @@ def test_a_job_finds_its_tree_laid(home: Home, source: Path) -> None:
     assert layout.hyperparameters() == {"eta": "0.1"}
     assert set(layout.input_data_config()) == {"train", "validation", "schema"}
     assert (layout.model / "xgboost-model").read_text() == '{"eta": "0.1"}'
+
+
+def test_a_processing_job_finds_its_request_and_its_host(home: Home, source: Path) -> None:
+    layout = home.layout("evaluate")
+    copies = (
+        Copy(source, "processing/test"),
+        Copy(source / "part-0", "processing/model/model.tar.gz"),
+    )
+    jobs.lay(Step("evaluate", layout, copies, config={"processing/input/config/data.json": {}}))
+    assert layout.processing_inputs() == (
+        ProcessingInput("config", layout.processing_input("config")),
+        ProcessingInput("model", layout.processing / "model"),
+        ProcessingInput("test", layout.processing / "test"),
+    )
+    assert layout.processing_cluster().hosts == ("algo-1",)
 
 
 def test_an_input_that_a_job_changes_stays_as_it_was(home: Home, source: Path) -> None:

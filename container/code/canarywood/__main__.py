@@ -10,6 +10,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from canarywood.contract import Layout
 from canarywood.errors import AlgorithmError, CanarywoodError
@@ -30,11 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words in (["-h"], ["--help"]):
         sys.stdout.write(usage())
         return 0
-    if len(words) != 1 or words[0] not in COMMANDS:
-        sys.stderr.write(f"canarywood: no command {' '.join(words)!r}\n{usage()}")
+    layout = Layout.from_environment()
+    fault = _wrong_call(words, layout)
+    if fault:
+        sys.stderr.write(f"canarywood: {fault}\n{usage()}")
+        _leave(layout, f"UserError: {fault}")
         return 2
     name = words[0]
-    layout = Layout.from_environment()
     try:
         run: Command = importlib.import_module(f"canarywood.commands.{name}").run
         return run(layout)
@@ -50,6 +53,27 @@ def usage() -> str:
     width = max(map(len, COMMANDS))
     lines = [f"  {name:{width}}  {help_text}" for name, help_text in COMMANDS.items()]
     return "\n".join(["usage: python -m canarywood COMMAND", "", *lines, ""])
+
+
+def _wrong_call(words: list[str], layout: Layout) -> str | None:
+    """What is wrong with the arguments."""
+    if len(words) != 1 or words[0] not in COMMANDS:
+        return f"no command {' '.join(words)!r}; there are {', '.join(COMMANDS)}"
+    if words[0] == "serve" and layout.processing_job_file.exists():
+        # what a job gets that names no arguments, since the image's own command is `serve`
+        return "a processing job cannot serve; set ContainerArguments to one command, such as " + (
+            '["preprocess"] or ["evaluate"]'
+        )
+    return None
+
+
+def _leave(layout: Layout, reason: str) -> None:
+    """Leave the reason where the platform reads it, if this is a job of any kind."""
+    with suppress(OSError):
+        if layout.processing_job_file.exists():
+            layout.write_message(reason)
+        elif (layout.config / "hyperparameters.json").exists():
+            layout.write_failure(reason)
 
 
 def _fail(name: str, layout: Layout, reason: str) -> int:

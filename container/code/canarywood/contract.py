@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from canarywood.errors import DataError, HyperparameterError
@@ -19,7 +19,39 @@ from canarywood.errors import DataError, HyperparameterError
 FAILURE_CHARACTERS = 1024  # of /opt/ml/output/failure that reach FailureReason
 MESSAGE_BYTES = 1024  # of /opt/ml/output/message that reach ExitMessage
 
+PLATFORM_BASE = PurePosixPath("/opt/ml")  # below which the platform names its paths
+REPLICATED, SHARDED = "FullyReplicated", "ShardedByS3Key"
+
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ProcessingInput:
+    """An input of a processing job.
+
+    Attributes:
+        folder: where it lies.
+        sharded: each host has other files of it; otherwise every host has all.
+        mode: `File`, or `Pipe`.
+    """
+
+    name: str
+    folder: Path
+    sharded: bool = False
+    mode: str = "File"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The hosts of a job, in order; the first one leads."""
+
+    current: str
+    hosts: tuple[str, ...]
+
+    @property
+    def leader(self) -> str:
+        """The host that does what only one host can do."""
+        return self.hosts[0]
 
 
 @dataclass(frozen=True)
@@ -68,6 +100,16 @@ class Layout:
         """Inputs and outputs of a processing job."""
         return self.base / "processing"
 
+    @property
+    def processing_config(self) -> Path:
+        """The two JSON files of a processing job."""
+        return self.base / "config"
+
+    @property
+    def processing_job_file(self) -> Path:
+        """The request that made the processing job."""
+        return self.processing_config / "processingjobconfig.json"
+
     def channel(self, name: str) -> Path:
         """The folder of a training job's input channel."""
         return self.base / "input" / "data" / name
@@ -100,12 +142,71 @@ class Layout:
         found = _read_object(self.config / "checkpointconfig.json").get("LocalPath")
         if not found:
             return None
-        default = Path("/opt/ml/checkpoints")
-        return self.base / "checkpoints" if Path(found) == default else Path(found)
+        return self._local(found)
 
     def resource_config(self) -> Json:
         """Hosts of the job: current_host, hosts, network_interface_name."""
         return _read_object(self.config / "resourceconfig.json")
+
+    def processing_job_config(self) -> Json:
+        """The request that made the processing job; empty where the platform wrote none."""
+        return _read_object(self.processing_job_file)
+
+    def processing_cluster(self) -> Cluster:
+        """The hosts of the processing job; one, where the platform names none."""
+        found = _read_object(self.processing_config / "resourceconfig.json")
+        hosts = tuple(sorted(map(str, found.get("hosts") or ["algo-1"])))
+        current = str(found.get("current_host") or hosts[0])
+        if current not in hosts:
+            raise DataError(f"resourceconfig.json: {current} is not among {', '.join(hosts)}")
+        return Cluster(current, hosts)
+
+    def processing_inputs(self) -> tuple[ProcessingInput, ...]:
+        """The inputs of the processing job, as its request describes them."""
+        listed = self.processing_job_config().get("ProcessingInputs") or []
+        try:
+            return tuple(map(self._processing_input, listed))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise DataError(
+                f"processingjobconfig.json: ProcessingInputs cannot be read: {error!r}"
+            ) from error
+
+    def write_processing_input(
+        self, command: str, inputs: Sequence[ProcessingInput], cluster: Cluster | None = None
+    ) -> None:
+        """Write the two config files of a processing job, as the platform does.
+
+        Args:
+            command: of the image, which is also the job's name.
+            inputs: `folder` is below this layout's base.
+            cluster: one host where None.
+        """
+        cluster = cluster or Cluster("algo-1", ("algo-1",))
+        write_json(
+            self.processing_config / "resourceconfig.json",
+            {"current_host": cluster.current, "hosts": list(cluster.hosts)},
+        )
+        write_json(
+            self.processing_job_file,
+            {
+                "ProcessingJobName": command,
+                "AppSpecification": {"ContainerArguments": [command]},
+                "ProcessingInputs": [
+                    {
+                        "InputName": item.name,
+                        "AppManaged": False,
+                        "S3Input": {
+                            "LocalPath": str(PLATFORM_BASE / item.folder.relative_to(self.base)),
+                            "S3DataDistributionType": SHARDED if item.sharded else REPLICATED,
+                            "S3DataType": "S3Prefix",
+                            "S3InputMode": item.mode,
+                        },
+                    }
+                    for item in inputs
+                ],
+                "ProcessingResources": {"ClusterConfig": {"InstanceCount": len(cluster.hosts)}},
+            },
+        )
 
     def write_training_input(
         self, hyperparameters: Mapping[str, object], channels: Mapping[str, str]
@@ -163,7 +264,26 @@ class Layout:
         self.message.parent.mkdir(parents=True, exist_ok=True)
         # a file name that is no text holds characters that UTF-8 lacks
         cut = text.encode(errors="replace")[:MESSAGE_BYTES].decode(errors="ignore")
+        self.message.unlink(missing_ok=True)  # the platform takes a file, not where a link leads
         self.message.write_text(cut, encoding="utf-8")
+
+    def _processing_input(self, value: Json) -> ProcessingInput:
+        """One of `ProcessingInputs`: from S3, or from Athena or Redshift."""
+        source = value.get("S3Input") or {}
+        dataset = value.get("DatasetDefinition") or {}
+        spread = source.get("S3DataDistributionType") or dataset.get("DataDistributionType")
+        place = source.get("LocalPath") or dataset["LocalPath"]
+        mode = source.get("S3InputMode") or dataset.get("InputMode") or "File"
+        return ProcessingInput(
+            str(value["InputName"]), self._local(place), spread == SHARDED, str(mode)
+        )
+
+    def _local(self, place: str) -> Path:
+        """A path of the platform's, below this base."""
+        path = PurePosixPath(place)
+        if not path.is_relative_to(PLATFORM_BASE):
+            return Path(path)
+        return self.base / path.relative_to(PLATFORM_BASE)
 
 
 def write_json(path: Path, value: object) -> None:

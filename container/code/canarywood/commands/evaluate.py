@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +28,8 @@ from canarywood.evaluation.importance import importances
 from canarywood.evaluation.metrics import Floats, Scored, row_weights
 from canarywood.evaluation.slices import Slice, slices
 from canarywood.logs import fields
+from canarywood.processing import job
+from canarywood.processing.files import JobFiles
 from canarywood.schema import table as tables
 from canarywood.schema.definition import Column, Schema, Target
 from canarywood.serving.scorer import Scorer
@@ -42,19 +43,23 @@ PAGE_FILE = "report.html"
 def run(layout: Layout) -> int:
     """Evaluate the model below processing/model on the rows below processing/test."""
     logs.configure(logging.INFO)
-    with tempfile.TemporaryDirectory(prefix="model-") as folder:
-        model_dir = _model_dir(layout.processing / "model", Path(folder))
-        evaluation = evaluate(
-            model_dir,
-            layout.processing / "test",
-            preparation=_object(layout.processing / "report" / "preprocess.json"),
-            now=datetime.now(UTC),
-        )
+    pa.enable_signal_handlers(False)  # a stop is the job's to handle, not Arrow's
+    return job.run(layout, _evaluate)
+
+
+def _evaluate(layout: Layout, files: JobFiles) -> str:
+    evaluation = evaluate(
+        _model_dir(layout.processing / "model", files),
+        layout.processing / "test",
+        preparation=_object(layout.processing / "report" / "preprocess.json"),
+        now=datetime.now(UTC),
+    )
     target = layout.processing / "evaluation"
-    reports.write(target / REPORT_FILE, evaluation.report())
-    (target / PAGE_FILE).write_text(page.render(evaluation), encoding="utf-8")
-    log.info("evaluated", extra=fields(**_summary(evaluation), report=str(target / PAGE_FILE)))
-    return 0
+    reports.write(files.new(target / REPORT_FILE), evaluation.report())
+    files.new(target / PAGE_FILE).write_text(page.render(evaluation), encoding="utf-8")
+    summary = _summary(evaluation)
+    log.info("evaluated", extra=fields(**summary, report=str(target / PAGE_FILE)))
+    return _message(summary)
 
 
 def evaluate(
@@ -117,8 +122,8 @@ def probabilities(scores: Floats, objective: str) -> Floats:
     return chances
 
 
-def _model_dir(place: Path, folder: Path) -> Path:
-    """The untarred model: `place` itself, or `folder` after unpacking the archive there."""
+def _model_dir(place: Path, files: JobFiles) -> Path:
+    """The untarred model: `place` itself, or a folder into which its archive was unpacked."""
     if (place / MODEL_FILE).is_file():
         return place
     archive = place / ARCHIVE_FILE
@@ -126,6 +131,7 @@ def _model_dir(place: Path, folder: Path) -> Path:
         raise ArtifactError(
             f"{place} holds neither {ARCHIVE_FILE} nor {MODEL_FILE}; give the job a trained model"
         )
+    folder = files.scratch()
     unpack(archive, folder)
     return folder
 
@@ -228,3 +234,14 @@ def _summary(evaluation: Evaluation) -> dict[str, Any]:
             if (value := evaluation.values.get(name)) is not None
         },
     }
+
+
+def _message(summary: Mapping[str, Any]) -> str:
+    """What was found, in one line: the job's exit message."""
+    figures = dict(summary)
+    model, rows = figures.pop("model"), figures.pop("rows")
+    found = ", ".join(
+        f"{name} {'undefined' if value is None else f'{value:g}'}"
+        for name, value in figures.items()
+    )
+    return f"{model}: {found} on {rows:,} test rows"

@@ -6,6 +6,7 @@ Reads  processing/input/config/data.json   what the user says of the data
 Writes processing/output/{train,validation,test}/part-0.parquet
        processing/output/schema/schema.json
        processing/output/report/{preprocess,statistics}.json, sample.jsonl
+       output/message                      one line on what was made, or why not
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from canarywood.errors import DataError
 from canarywood.logs import fields
 from canarywood.preparation.pipeline import Prepared, prepare
 from canarywood.preparation.spec import DataSpec
+from canarywood.preparation.split import PARTS
 from canarywood.preparation.statistics import statistics
+from canarywood.processing import job
+from canarywood.processing.files import JobFiles
 from canarywood.schema.definition import Schema
 from canarywood.schema.table import LABEL, TableReader, read_tables
 
@@ -37,14 +41,32 @@ log = logging.getLogger(__name__)
 def run(layout: Layout) -> int:
     """Run the job; raises CanarywoodError."""
     logs.configure(logging.INFO)
+    pa.enable_signal_handlers(False)  # a stop is the job's to handle, not Arrow's
+    return job.run(layout, _preprocess)
+
+
+def _preprocess(layout: Layout, files: JobFiles) -> str:
     spec = DataSpec.from_json(read_json(layout.processing_input("config") / "data.json"))
     tables = _read(layout, spec)
     prepared = prepare(spec, tables)
     for warning in prepared.warnings:
         log.warning("warning", extra=fields(text=warning))
-    _write(layout, prepared)
+    _write(layout, prepared, files)
     log.info("preprocessed", extra=fields(**prepared.facts))
-    return 0
+    return _message(prepared)
+
+
+def _message(prepared: Prepared) -> str:
+    """What was made, in one line: the job's exit message."""
+    rows = ", ".join(f"{prepared.parts[name].num_rows:,} {name}" for name in PARTS)
+    schema, warnings = prepared.schema, prepared.warnings
+    return "; ".join(
+        [
+            f"{schema.name}: {rows} rows",
+            f"{len(schema.inputs)} columns, {len(schema.features)} features",
+            *([f"{len(warnings)} warnings, the first: {warnings[0]}"] if warnings else []),
+        ]
+    )
 
 
 def _read(layout: Layout, spec: DataSpec) -> dict[str, pa.Table]:
@@ -63,15 +85,15 @@ def _read(layout: Layout, spec: DataSpec) -> dict[str, pa.Table]:
     return tables
 
 
-def _write(layout: Layout, prepared: Prepared) -> None:
+def _write(layout: Layout, prepared: Prepared, files: JobFiles) -> None:
     for name, table in prepared.parts.items():
-        folder = layout.processing_output(name)
-        folder.mkdir(parents=True, exist_ok=True)
-        pa.parquet.write_table(table, folder / "part-0.parquet", compression="zstd")
-    prepared.schema.write(layout.processing_output("schema") / "schema.json")
+        path = files.new(layout.processing_output(name) / "part-0.parquet")
+        pa.parquet.write_table(table, path, compression="zstd")
+    schema = prepared.schema
+    schema.write(files.new(layout.processing_output("schema") / "schema.json"))
     report = layout.processing_output("report")
     write_json(
-        report / "preprocess.json",
+        files.new(report / "preprocess.json"),
         {
             "rows": prepared.facts,
             "leakage": [item.to_json() for item in prepared.strengths],
@@ -79,10 +101,10 @@ def _write(layout: Layout, prepared: Prepared) -> None:
         },
     )
     training = prepared.parts["train"]
-    reader = TableReader(prepared.schema)
-    columns = {column.name: reader.column(training, column) for column in prepared.schema.inputs}
-    write_json(report / "statistics.json", statistics(columns, training.num_rows))
-    _write_sample(report / "sample.jsonl", prepared.schema, prepared.parts["test"])
+    reader = TableReader(schema)
+    columns = {column.name: reader.column(training, column) for column in schema.inputs}
+    write_json(files.new(report / "statistics.json"), statistics(columns, training.num_rows))
+    _write_sample(files.new(report / "sample.jsonl"), schema, prepared.parts["test"])
 
 
 def _write_sample(path: Path, schema: Schema, test: pa.Table) -> None:

@@ -1,0 +1,1 @@
+"""What every processing job does alike. Standard library only."""
