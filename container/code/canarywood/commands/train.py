@@ -23,7 +23,7 @@ from canarywood.contract import Layout
 from canarywood.errors import UserError
 from canarywood.logs import fields
 from canarywood.schema.definition import Schema
-from canarywood.training import channels, hyperparameters
+from canarywood.training import channels, hyperparameters, script
 from canarywood.training.channels import Channels
 from canarywood.training.cross_validation import cross_validate, write_predictions
 from canarywood.training.fit import Fitted, fit
@@ -38,13 +38,15 @@ log = logging.getLogger(__name__)
 
 
 def run(layout: Layout) -> int:
-    """Read, check, train, save; returns the exit code.
+    """Read, check, train, save; or run the script that the job brings. Returns the exit code.
 
     Raises:
         UserError: hyperparameters or data are at fault.
         AlgorithmError: XGBoost failed for a reason that we do not know.
     """
     logs.configure(logging.INFO)
+    if users_script := script.find(layout):
+        return script.run(layout, users_script)
     _check_hosts(layout)
     schema = channels.read_schema(layout)
     given = hyperparameters.check(layout.hyperparameters(), schema.target if schema else None)
