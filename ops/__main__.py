@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from canarywood.errors import CanarywoodError
+from ops import convert as converting
 from ops import datasets, ending, servers
 from ops import project as projects
 from ops.notes import short
@@ -77,6 +78,33 @@ def fetch(names: Sequence[str]) -> None:
     ]
     screen.table(["data set", "rows", "licence", ""], rows)
     screen.write(f"in {short(cache)}")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="An empty folder.")
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="I know who made FILE: a pickle runs the code in it, with my rights, when it is opened.",
+)
+def convert(file: Path, output: Path, trust: bool) -> None:
+    """Make a model artifact of a pickled model.
+
+    FILE is a pickle or joblib file of a Booster, XGBClassifier or XGBRegressor, or a model file of
+    XGBoost's own.
+    """
+    screen = Screen()
+    done = converting.convert(file, output, trust=trust)
+    screen.write(
+        f"{done.kind}: {done.objective}, {done.features} features, {done.rounds} rounds -> "
+        f"{short(done.model)}"
+    )
+    if trust and not done.cut_off:
+        screen.write("note: the network could not be cut off while the file was open")
+    for note in done.notes:
+        screen.write(f"note: {note}")
+    screen.write(f"pack it: tar -czf model.tar.gz -C {short(output)} {done.model.name}")
 
 
 def main() -> int:

@@ -149,8 +149,10 @@ class Artifact:
                 first = stream.read(1)
             if first == b"\x80":
                 raise ArtifactError(
-                    f"{path} is a pickle, which can run any code when it is opened; "
-                    "save the booster with Booster.save_model(...) as .ubj or .json instead"
+                    f"{path} is a pickle, which can run any code when it is opened, so it never "
+                    "is here. Save the booster with Booster.save_model(...) as .ubj or .json, or "
+                    "convert the file where it may be opened: python -m ops convert FILE "
+                    "--output FOLDER --trust"
                 )
         if self.manifest is None:
             return

@@ -70,7 +70,10 @@ class NativeBooster:
         """
         content = path.read_bytes()
         if content[:1] != b"{":  # the library aborts the process on an empty buffer
-            raise ArtifactError(f"{path} is not an XGBoost model (UBJSON or JSON)")
+            raise ArtifactError(
+                f"{path} is not an XGBoost model (UBJSON or JSON); where it may be opened, "
+                "`python -m ops convert` makes one of pickles and of older formats"
+            )
         _refuse_newer(path, content)
         self._library = library()
         self._handle = _Handle()
