@@ -20,6 +20,7 @@ from canarywood.formats.outputs import KEYS, valid_keys
 from canarywood.serving.encoding import ACCEPTS
 from canarywood.serving.native import Kind, NativeBooster
 from canarywood.serving.scorer import Scorer
+from tests.container import deprecations
 from tests.container.serving import bodies
 from tests.container.serving.models import World, data_of, flights_world, plain_world, save
 
@@ -55,6 +56,7 @@ def floats(values: Any) -> Any:
     return np.array(values, dtype=np.float64).astype(np.float32)
 
 
+@deprecations.of_boosters
 @pytest.mark.parametrize("booster", BOOSTERS)
 @pytest.mark.parametrize("parameters", OBJECTIVES, ids=lambda p: p["objective"])
 def test_margins_contributions_and_leaves_are_those_of_xgboost(
