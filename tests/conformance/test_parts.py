@@ -134,7 +134,7 @@ def test_the_list_names_cases_and_those_that_wait(capsys: pytest.CaptureFixture[
     assert main(["--list"]) == 0
     shown = capsys.readouterr().out
     assert "\nD-05 " in shown
-    assert "[later: checkpoints are not there yet]" in shown
+    assert "[later: multi-model endpoints are not there yet]" in shown
 
 
 def test_an_unknown_case_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None:
