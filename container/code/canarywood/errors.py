@@ -2,6 +2,7 @@
 
     CanarywoodError
     ├── AlgorithmError            our own bug, or a library's: exit 1, "AlgorithmError: …"
+    ├── PlatformError             the machines: a host that is not found, a full disk
     └── UserError                 data, settings or files of the user: exit 1, "UserError: …"
         ├── SettingsError         an environment variable or a project file
         ├── HyperparameterError   a hyperparameter of a training job
@@ -35,6 +36,12 @@ class CanarywoodError(Exception):
 
 class AlgorithmError(CanarywoodError):
     """A fault that the user cannot mend."""
+
+
+class PlatformError(CanarywoodError):
+    """A fault of the machines: a host that is not found, a disk that is full."""
+
+    kind = "PlatformError"
 
 
 class UserError(CanarywoodError):

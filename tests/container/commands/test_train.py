@@ -35,6 +35,8 @@ class Job:
         self.code = CODE
         self.content_type = "text/csv"
         self.input_config: dict[str, dict[str, str]] | None = None
+        self.resources: dict[str, object] | None = None
+        self.environment: dict[str, str] = {}
 
     def put(self, channel: str, text: str, name: str = "data.csv") -> None:
         self.layout.channel(channel).mkdir(parents=True, exist_ok=True)
@@ -45,12 +47,15 @@ class Job:
         self.layout.write_training_input(hyperparameters, dict.fromkeys(found, self.content_type))
         if self.input_config:
             write_json(self.layout.config / "inputdataconfig.json", self.input_config)
+        if self.resources:
+            write_json(self.layout.config / "resourceconfig.json", self.resources)
         return subprocess.Popen(
             [sys.executable, "-m", "canarywood", "train"],
             env={
                 **os.environ,
                 "SAGEMAKER_BASE_DIR": str(self.layout.base),
                 "PYTHONPATH": str(self.code),
+                **self.environment,
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

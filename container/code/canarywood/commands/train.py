@@ -20,7 +20,7 @@ import canarywood
 from canarywood import logs
 from canarywood.artifact import MODEL_FILE, SCHEMA_FILE, Manifest
 from canarywood.contract import Layout
-from canarywood.errors import UserError
+from canarywood.errors import PlatformError, UserError
 from canarywood.logs import fields
 from canarywood.schema.definition import Schema
 from canarywood.training import channels, hyperparameters, script
@@ -28,6 +28,7 @@ from canarywood.training.channels import Channels
 from canarywood.training.cross_validation import cross_validate, write_predictions
 from canarywood.training.fit import Fitted, fit
 from canarywood.training.folds import Folds
+from canarywood.training.hosts import Hosts, together
 from canarywood.training.hyperparameters import Hyperparameters
 from canarywood.training.phrases import last_words
 from canarywood.training.rows import Rows
@@ -43,40 +44,57 @@ def run(layout: Layout) -> int:
     Raises:
         UserError: hyperparameters or data are at fault.
         AlgorithmError: XGBoost failed for a reason that we do not know.
+        PlatformError: a host is not found, the model cannot be written.
     """
     logs.configure(logging.INFO)
     if users_script := script.find(layout):
         return script.run(layout, users_script)
-    _check_hosts(layout)
     schema = channels.read_schema(layout)
     given = hyperparameters.check(layout.hyperparameters(), schema.target if schema else None)
     for note in given.notes:
         log.warning("hyperparameter", extra=fields(note=note))
     with Termination(enabled=given.save_model_on_termination) as termination, _warnings_logged():
-        with Sources(layout) as sources:
-            found = channels.read(sources, given, schema)
-        _log_read("train", found.train)
-        if found.validation:
-            _log_read("validation", found.validation)
-        if given.folds:
-            made = _train_folds(layout, found, given, given.folds, termination)
-        else:
-            fitted = fit(found, given, termination, checkpoints=layout.checkpoints())
-            made = _Made({MODEL_FILE: fitted}, fitted.metrics)
-        manifest = _manifest(made, found.schema, given, layout)
-        _save(layout, made, found.schema, manifest)
+        with (
+            Sources(layout) as sources,
+            together(layout.resource_config(), lambda: channels.has_rows(sources)) as hosts,
+        ):
+            if hosts is None:
+                log.info("no rows", extra=fields(note="this host has no rows; the others train"))
+                return 0
+            if given.folds and hosts.count > 1:
+                raise UserError("_kfold runs on one host; set the instance count to 1")
+            found = channels.read(sources, given, schema, hosts)
+            made = _train(layout, found, given, termination, hosts)
+        if hosts.is_first:
+            _save(layout, made, _manifest(made, found.schema, given, layout), found.schema)
     log.info(
-        "model written",
+        "model written" if hosts.is_first else "model left to the first host",
         extra=fields(
-            rounds=manifest.rounds,
-            best_iteration=manifest.best_iteration,
+            rounds=made.first.rounds,
+            best_iteration=made.best_iteration,
             resumed_after=made.first.resumed,
             stopped_by_signal=termination.requested,
-            metrics=manifest.metrics,
-            bytes=sum((layout.model / name).stat().st_size for name in manifest.models),
+            metrics=made.metrics,
         ),
     )
     return 0
+
+
+def _train(
+    layout: Layout,
+    found: Channels,
+    given: Hyperparameters,
+    termination: Termination,
+    hosts: Hosts,
+) -> _Made:
+    """One model, or one for each fold."""
+    _log_read("train", found.train)
+    if found.validation:
+        _log_read("validation", found.validation)
+    if given.folds:
+        return _train_folds(layout, found, given, given.folds, termination)
+    fitted = fit(found, given, termination, checkpoints=layout.checkpoints(), hosts=hosts)
+    return _Made({MODEL_FILE: fitted}, fitted.metrics)
 
 
 @contextmanager
@@ -89,14 +107,6 @@ def _warnings_logged() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
-
-
-def _check_hosts(layout: Layout) -> None:
-    hosts = layout.resource_config().get("hosts", [])
-    if len(hosts) > 1:
-        raise UserError(
-            f"training on {len(hosts)} hosts is not supported yet; set the instance count to 1"
-        )
 
 
 def _log_read(channel: str, rows: Rows) -> None:
@@ -123,6 +133,11 @@ class _Made:
     def first(self) -> Fitted:
         """The only model, or that of the first fold."""
         return next(iter(self.models.values()))
+
+    @property
+    def best_iteration(self) -> int | None:
+        """The best round, where there is one model and it was looked for."""
+        return self.first.best_iteration if len(self.models) == 1 else None
 
 
 def _train_folds(
@@ -159,7 +174,7 @@ def _manifest(made: _Made, schema: Schema, given: Hyperparameters, layout: Layou
         rounds=max(model.rounds for model in made.models.values()),
         features=first.booster.num_features(),
         outputs=_outputs(first.booster, schema),
-        best_iteration=first.best_iteration if len(made.models) == 1 else None,
+        best_iteration=made.best_iteration,
         models=tuple(made.models),
         hyperparameters={**given.booster, **settings},
         metrics=dict(made.metrics),
@@ -177,9 +192,12 @@ def _outputs(booster: xgb.Booster, schema: Schema) -> int:
     return int(booster.predict(row).size)
 
 
-def _save(layout: Layout, made: _Made, schema: Schema, manifest: Manifest) -> None:
-    layout.model.mkdir(parents=True, exist_ok=True)
-    for name, fitted in made.models.items():
-        (layout.model / name).write_bytes(fitted.booster.save_raw("ubj"))
-    schema.write(layout.model / SCHEMA_FILE)
-    manifest.write(layout.model)
+def _save(layout: Layout, made: _Made, manifest: Manifest, schema: Schema) -> None:
+    try:
+        layout.model.mkdir(parents=True, exist_ok=True)
+        for name, fitted in made.models.items():
+            (layout.model / name).write_bytes(fitted.booster.save_raw("ubj"))
+        schema.write(layout.model / SCHEMA_FILE)
+        manifest.write(layout.model)
+    except OSError as error:
+        raise PlatformError(f"the model cannot be written: {error}") from error

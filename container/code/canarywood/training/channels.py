@@ -29,6 +29,7 @@ from canarywood.schema.files import source_of
 from canarywood.schema.table import LABEL, CsvForm, encode, labels, read_tables, weights
 from canarywood.training import columns, numeric, targets
 from canarywood.training.columns import Roles
+from canarywood.training.hosts import ALONE, Hosts
 from canarywood.training.hyperparameters import Hyperparameters
 from canarywood.training.rows import LOWER, QID, Floats, Rows
 from canarywood.training.sources import LIBSVM, PARQUET, RECORDIO, Source, Sources
@@ -63,8 +64,18 @@ def read_schema(layout: Layout) -> Schema | None:
     return None
 
 
-def read(sources: Sources, given: Hyperparameters, schema: Schema | None) -> Channels:
+def has_rows(sources: Sources) -> bool:
+    """Whether this host has files in every channel of the job."""
+    names = [TRAIN, *([VALIDATION] if VALIDATION in sources else [])]
+    return all(sources.open(name) is not None for name in names)
+
+
+def read(
+    sources: Sources, given: Hyperparameters, schema: Schema | None, hosts: Hosts = ALONE
+) -> Channels:
     """Read the channels `train` and, where the job has it, `validation`.
+
+    Several hosts, each with rows of its own, end with one schema.
 
     Raises:
         NoDataError: one of them is empty.
@@ -73,7 +84,7 @@ def read(sources: Sources, given: Hyperparameters, schema: Schema | None) -> Cha
     train = _opened(sources, TRAIN)
     validation = _opened(sources, VALIDATION) if VALIDATION in sources else None
     if train.kind in (LIBSVM, RECORDIO):
-        return _read_numbered(train, validation, given, schema)
+        return _read_numbered(train, validation, given, schema, hosts)
     with _channel(TRAIN):
         table = _table(train, schema)
         made = schema is None
@@ -83,6 +94,7 @@ def read(sources: Sources, given: Hyperparameters, schema: Schema | None) -> Cha
         if schema is None:
             schema, roles = _plain_schema(table, given, roles, typed=train.kind == PARQUET)
         reader = _Reader(_with_number_labels(schema) if made else schema, roles, given)
+        _agree(schema, hosts)
         names = table.column_names
         rows = reader.rows(table, train.kind)
         del table  # the matrix is all that is needed from here on
@@ -92,6 +104,17 @@ def read(sources: Sources, given: Hyperparameters, schema: Schema | None) -> Cha
         other = _table(validation, None if made else schema)
         other = _named(other, names) if made else other
         return Channels(schema, rows, reader.rows(other, validation.kind))
+
+
+def _agree(schema: Schema, hosts: Hosts) -> None:
+    """The hosts must see the same columns, though each has its own files."""
+    said = hosts.gathered(schema.to_json())
+    odd = [rank for rank, other in enumerate(said) if other != said[0]]
+    if odd:
+        raise DataError(
+            f"host {odd[0] + 1} has other columns or categories than host 1; give the job a "
+            f"channel {SCHEMA_CHANNEL}, so that all have the same"
+        )
 
 
 def _opened(sources: Sources, channel: str) -> Source:
@@ -251,7 +274,11 @@ class _Reader:
 
 
 def _read_numbered(
-    train: Source, validation: Source | None, given: Hyperparameters, schema: Schema | None
+    train: Source,
+    validation: Source | None,
+    given: Hyperparameters,
+    schema: Schema | None,
+    hosts: Hosts,
 ) -> Channels:
     """LIBSVM and recordio: columns by number."""
     if given.columns:
@@ -265,11 +292,12 @@ def _read_numbered(
         with _channel(VALIDATION):
             second = numeric.read(validation, schema)
     if schema is None:
-        width = max(first.width, second.width if second else 0)
+        width = max(hosts.gathered(max(first.width, second.width if second else 0)))
         first = first.widened(width)
         second = second and second.widened(width)
         base = 0
-        if train.kind == LIBSVM and all(n.first_is_empty for n in (first, second) if n):
+        from_one = all(n.first_is_empty for n in (first, second) if n)
+        if train.kind == LIBSVM and all(hosts.gathered(from_one)):
             first, second, base = first.without_first(), second and second.without_first(), 1
         schema = dataclasses.replace(
             plain(width - base), target=targets.target("label", given.booster), index_base=base

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from canarywood.errors import UserError
+from canarywood.errors import PlatformError, UserError
 from canarywood.logs import fields
 
 KEEP = 5
@@ -108,16 +108,23 @@ class CheckpointFolder:
     rank: int = 0
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Put a checkpoint in place in one step, then delete the oldest."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        target = self.path / self._name(checkpoint.rounds)
-        unfinished = target.with_name(target.name + UNFINISHED)
-        with unfinished.open("wb") as stream:
-            stream.write(checkpoint.to_bytes())
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(target)
-        self._delete_oldest()
+        """Put a checkpoint in place in one step, then delete the oldest.
+
+        Raises:
+            PlatformError: the disk is full, or the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            target = self.path / self._name(checkpoint.rounds)
+            unfinished = target.with_name(target.name + UNFINISHED)
+            with unfinished.open("wb") as stream:
+                stream.write(checkpoint.to_bytes())
+                stream.flush()
+                os.fsync(stream.fileno())
+            unfinished.replace(target)
+            self._delete_oldest()
+        except OSError as error:
+            raise PlatformError(f"the checkpoint cannot be written: {error}") from error
 
     def newest(self, *, at_most: int | None = None) -> Checkpoint | None:
         """The newest checkpoint that can be read; None where there is none.

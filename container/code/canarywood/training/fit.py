@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xgboost as xgb
-from numpy.typing import NDArray
 
 from canarywood import steps
 from canarywood.cpus import available_cpus
 from canarywood.errors import AlgorithmError, DataError, HyperparameterError, UserError
 from canarywood.training import constraints, matrices, metrics
 from canarywood.training.channels import Channels
-from canarywood.training.checkpoints import CheckpointFolder
+from canarywood.training.checkpoints import Checkpoint, CheckpointFolder
+from canarywood.training.hosts import ALONE, Hosts
 from canarywood.training.hyperparameters import Hyperparameters
 from canarywood.training.phrases import data_fault, last_words
 from canarywood.training.session import RoundLog, Session, Termination, Watch, early_stopping
@@ -51,11 +50,13 @@ def fit(
     termination: Termination,
     *,
     checkpoints: Path | None = None,
+    hosts: Hosts = ALONE,
 ) -> Fitted:
     """Train one booster.
 
     Args:
         checkpoints: folder to keep checkpoints in, and to go on from.
+        hosts: that train it together.
 
     Raises:
         UserError: hyperparameters, data, the user's train or a checkpoint are at fault.
@@ -66,8 +67,8 @@ def fit(
     folder = None
     if checkpoints is not None:
         parameters["seed_per_iteration"] = True  # a round's draws depend on its number alone
-        job = _job(found, given, parameters)
-        folder = CheckpointFolder(checkpoints, job, given.checkpoint_interval)
+        job = _job(found, given, parameters) | {"hosts": hosts.count}
+        folder = CheckpointFolder(checkpoints, job, given.checkpoint_interval, hosts.rank)
     early = None
     if given.early_stopping_rounds:
         _check_early_stopping(found, given)
@@ -79,11 +80,14 @@ def fit(
             termination,
             RoundLog(),
             order=given.metrics,
-            measure=_Measure(given.own_metrics, matrix, validation) if given.own_metrics else None,
+            measure=_Measure(given.own_metrics, matrix, validation, hosts.summed)
+            if given.own_metrics
+            else None,
             early=early,
             folder=folder,
+            hosts=hosts,
         )
-        session = Session(watch, folder.newest(at_most=given.num_round) if folder else None)
+        session = Session(watch, _start(folder, given.num_round, hosts))
         left = given.num_round - session.rounds_done
         booster = train(matrix, validation, parameters, left, [session])
     except xgb.core.XGBoostError as error:
@@ -109,18 +113,27 @@ class _Measure:
     names: tuple[str, ...]
     train: xgb.DMatrix
     validation: xgb.DMatrix | None
+    total: metrics.Total
 
     def __call__(self, booster: xgb.Booster) -> dict[str, dict[str, float]]:
-        result = {"train": metrics.evaluate(self.names, booster, self.train, _total)}
+        result = {"train": metrics.evaluate(self.names, booster, self.train, self.total)}
         if self.validation is not None:
-            result["validation"] = metrics.evaluate(self.names, booster, self.validation, _total)
+            result["validation"] = metrics.evaluate(
+                self.names, booster, self.validation, self.total
+            )
         return result
 
 
-def _total(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The sum over all hosts."""
-    summed = xgb.collective.allreduce(values, xgb.collective.Op.SUM)
-    return np.asarray(summed).reshape(values.shape)
+def _start(folder: CheckpointFolder | None, num_round: int, hosts: Hosts) -> Checkpoint | None:
+    """The checkpoint to go on from: the newest that every host has."""
+    if folder is None:
+        return None
+    found = folder.newest(at_most=num_round)
+    while True:
+        rounds = hosts.gathered(found.rounds if found else 0)
+        if min(rounds) == max(rounds):
+            return found
+        found = folder.newest(at_most=min(rounds)) if min(rounds) else None
 
 
 def _job(found: Channels, given: Hyperparameters, parameters: Mapping[str, Any]) -> dict[str, Any]:

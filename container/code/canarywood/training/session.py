@@ -20,6 +20,7 @@ import xgboost as xgb
 from canarywood.training import metrics
 from canarywood.training.boosters import ContinuedBooster, renew
 from canarywood.training.checkpoints import Checkpoint, CheckpointFolder, History
+from canarywood.training.hosts import ALONE, Hosts
 
 Log = Mapping[str, Mapping[str, Sequence[float]]]
 
@@ -161,6 +162,11 @@ class Watch:
     measure: Measure | None = None
     early: EarlyStopping | None = None
     folder: CheckpointFolder | None = None
+    hosts: Hosts = ALONE
+
+    def wants_to_stop(self) -> bool:
+        """Whether SIGTERM has come to any host: they stop behind the same round."""
+        return self.hosts.any(self.termination.requested)
 
 
 class Session(xgb.callback.TrainingCallback):  # type: ignore[misc]  # no types
@@ -188,16 +194,17 @@ class Session(xgb.callback.TrainingCallback):  # type: ignore[misc]  # no types
 
     def before_iteration(self, *_: object) -> bool:
         """Do not begin a round after the signal."""
-        return self._watch.termination.requested
+        return self._watch.wants_to_stop()
 
     def after_iteration(self, model: xgb.Booster, epoch: int, evals_log: Log) -> bool:
         """Write the line; stop; keep a checkpoint."""
         watch, number = self._watch, epoch + self.rounds_done
         self._take(model, evals_log)
-        watch.log.write(number, self._latest())
+        if watch.hosts.is_first:
+            watch.log.write(number, self._latest())
         if watch.early and watch.early.stops(number, self.history, model):
             return True
-        if watch.termination.requested:
+        if watch.wants_to_stop():
             return True
         if watch.folder and (number + 1) % watch.folder.interval == 0:
             self._keep(model, number + 1, watch.folder)

@@ -70,6 +70,7 @@ class Sources:
         self._config = layout.input_data_config()
         self._wait_s = pipe_wait_s
         self._stack = ExitStack()
+        self._opened: dict[str, Source | None] = {}
 
     def __enter__(self) -> Sources:
         return self
@@ -86,7 +87,12 @@ class Sources:
         return self._layout.channel(channel)
 
     def open(self, channel: str) -> Source | None:
-        """The files of a channel; None where it has none on this host."""
+        """The files of a channel; None where it has none on this host. A pipe is read once."""
+        if channel not in self._opened:
+            self._opened[channel] = self._found(channel)
+        return self._opened[channel]
+
+    def _found(self, channel: str) -> Source | None:
         config = self._config.get(channel, {})
         folder = self._layout.channel(channel)
         if config.get("TrainingInputMode") == "Pipe":
