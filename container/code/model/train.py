@@ -1,7 +1,7 @@
 """How the model is trained. Yours to change; the default is XGBoost's own training loop.
 
-Reading, checking, logging, early stopping and saving are done around it. What `callbacks` holds
-does the last three, so hand it on.
+Reading, checking, logging, early stopping, checkpoints and saving are done around it. What
+`callbacks` holds does the most of it, so hand it on.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def train(
         train: the rows to learn from, with labels, weights and feature names.
         validation: rows to measure on after each round, or None.
         parameters: of XGBoost, checked.
-        num_round: boosting rounds at most.
-        callbacks: ours; they write the metric lines and stop in time.
+        num_round: boosting rounds at most; fewer where the job goes on from a checkpoint.
+        callbacks: ours; they write the metric lines, keep checkpoints and stop in time.
     """
     evals = [(train, "train")]
     if validation is not None:

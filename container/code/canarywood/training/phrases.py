@@ -9,7 +9,18 @@ from typing import Any
 
 # Hints only: XGBoost takes more (`error@0.7`, `ndcg@5-`), and has no list of its own to ask.
 METRICS = (
-    *("auc", "aucpr", "cox-nloglik", "error", "gamma-deviance", "gamma-nloglik", "logloss", "mae"),
+    *(
+        "aft-nloglik",
+        "interval-regression-accuracy",
+        "auc",
+        "aucpr",
+        "cox-nloglik",
+        "error",
+        "gamma-deviance",
+        "gamma-nloglik",
+        "logloss",
+        "mae",
+    ),
     *("map", "mape", "merror", "mlogloss", "mphe", "ndcg", "poisson-nloglik", "pre", "quantile"),
     *("rmse", "rmsle", "tweedie-nloglik"),
 )
