@@ -2,6 +2,7 @@
 
 from conformance.cases import (
     archives,
+    badinput,
     channels,
     decoding,
     formats,
@@ -21,6 +22,7 @@ from conformance.cases import (
 
 __all__ = [
     "archives",
+    "badinput",
     "channels",
     "decoding",
     "formats",
