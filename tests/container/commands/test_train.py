@@ -3,115 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xgboost as xgb
-from numpy.typing import NDArray
 
-from canarywood.artifact import Artifact, digest
-from canarywood.contract import Layout, write_json
+from canarywood.artifact import digest
 from canarywood.schema.definition import Column, Schema, Target
 from tests.container import deprecations
-
-CODE = Path(__file__).parents[3] / "container" / "code"
-FEATURES = ("age", "income", "debt")
-
-Floats = NDArray[np.float64]
-
-
-class Job:
-    """A training job on a folder of its own."""
-
-    def __init__(self, base: Path) -> None:
-        self.layout = Layout(base)
-        self.code = CODE
-        self.content_type = "text/csv"
-        self.input_config: dict[str, dict[str, str]] | None = None
-        self.resources: dict[str, object] | None = None
-        self.environment: dict[str, str] = {}
-
-    def put(self, channel: str, text: str, name: str = "data.csv") -> None:
-        self.layout.channel(channel).mkdir(parents=True, exist_ok=True)
-        (self.layout.channel(channel) / name).write_text(text)
-
-    def start(self, **hyperparameters: object) -> subprocess.Popen[str]:
-        found = [path.name for path in (self.layout.base / "input" / "data").glob("*")]
-        self.layout.write_training_input(hyperparameters, dict.fromkeys(found, self.content_type))
-        if self.input_config:
-            write_json(self.layout.config / "inputdataconfig.json", self.input_config)
-        if self.resources:
-            write_json(self.layout.config / "resourceconfig.json", self.resources)
-        return subprocess.Popen(
-            [sys.executable, "-m", "canarywood", "train"],
-            env={
-                **os.environ,
-                "SAGEMAKER_BASE_DIR": str(self.layout.base),
-                "PYTHONPATH": str(self.code),
-                **self.environment,
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, **hyperparameters: object) -> str:
-        """Train; returns stdout."""
-        with self.start(**hyperparameters) as process:
-            out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, err
-        assert err == ""
-        return out
-
-    def fail(self, **hyperparameters: object) -> str:
-        """Train in vain; returns the failure file."""
-        with self.start(**hyperparameters) as process:
-            process.communicate(timeout=120)
-        assert process.returncode == 1
-        assert not (self.layout.model / "xgboost-model").exists()
-        return self.layout.failure.read_text()
-
-    @property
-    def artifact(self) -> Artifact:
-        return Artifact(self.layout.model)
-
-    @property
-    def model(self) -> bytes:
-        return self.artifact.model_path.read_bytes()
-
-    @property
-    def booster(self) -> xgb.Booster:
-        return xgb.Booster(model_file=bytearray(self.model))
+from tests.container.commands.jobs import CODE, FEATURES, Job, csv, made, yes_or_no
 
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
     return Job(tmp_path / "ml")
-
-
-def made(rows: int, *, seed: int = 0) -> Floats:
-    return np.random.default_rng(seed).normal(size=(rows, 3)).astype(np.float32).astype(float)
-
-
-def csv(label: NDArray[np.generic], features: Floats, *, header: bool = False) -> str:
-    lines = [",".join(("y", *FEATURES))] if header else []
-    lines += [
-        f"{y},{','.join(map(repr, row))}"
-        for y, row in zip(label.tolist(), features.tolist(), strict=True)
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def yes_or_no(features: Floats, *, seed: int = 1) -> NDArray[np.int64]:
-    noise = np.random.default_rng(seed).normal(size=len(features))
-    return (features[:, 0] + noise > 0).astype(np.int64)
 
 
 def test_a_binary_model_is_the_one_that_xgboost_trains(job: Job) -> None:
@@ -445,70 +353,3 @@ def test_a_train_that_returns_no_booster_is_named(job: Job, tmp_path: Path) -> N
     assert job.fail() == (
         "UserError: model/train.py: train(...) must return an xgboost.Booster, not 3"
     )
-
-
-def test_the_failure_file_lists_every_wrong_hyperparameter_on_lines_of_their_own(job: Job) -> None:
-    job.put("train", "1,2\n0,3\n")
-
-    assert job.fail(max_detph=3, eta="fast", subsample=3) == (
-        "UserError: eta = 'fast': must be a number\n"
-        "subsample = '3': must lie between 0 and 1\n"
-        "max_detph: XGBoost has no such hyperparameter; did you mean max_depth?"
-    )
-
-
-def refuse_early_stopping(job: Job) -> str:
-    job.put("train", "1,2\n0,3\n")
-    return job.fail(early_stopping_rounds=3)
-
-
-def refuse_bad_cell(job: Job) -> str:
-    job.put("train", "1,2\n0,x\n")
-    return job.fail()
-
-
-def refuse_labels(job: Job) -> str:
-    job.put("train", "-1,2\n0,3\n")
-    return job.fail(objective="count:poisson")
-
-
-def refuse_names(job: Job) -> str:
-    job.put("train", "y,a[0]\n0,3\n")
-    return job.fail()
-
-
-def refuse_constraint(job: Job) -> str:
-    job.put("train", "y,age\n0,3\n")
-    return job.fail(monotone_constraints='{"agee": 1}')
-
-
-@pytest.mark.parametrize(
-    ("failure", "text"),
-    [
-        (
-            refuse_early_stopping,
-            "UserError: early_stopping_rounds needs a channel validation to measure on; add one",
-        ),
-        (
-            refuse_bad_cell,
-            "UserError: channel train: data.csv, row 2, column f0: 'x' is not a number",
-        ),
-        (
-            refuse_labels,
-            "UserError: a label does not fit the objective or the metric (XGBoost: label must be "
-            "non-negative for Poisson/Tweedie regression.)",
-        ),
-        (
-            refuse_names,
-            "UserError: column 'a[0]': XGBoost takes no [, ] or < in a name; rename it",
-        ),
-        (
-            refuse_constraint,
-            "UserError: monotone_constraints: the model has no feature 'agee'; did you mean age?",
-        ),
-    ],
-)
-def test_the_failure_file_says_what_and_where(
-    job: Job, failure: Callable[[Job], str], text: str
-) -> None:
-    assert failure(job) == text

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from canarywood.contract import write_json
-from tests.container.commands.test_train import Job, csv, made, yes_or_no
+from tests.container.commands.jobs import Job, csv, made, yes_or_no
 
 PARAMETERS = {
     "objective": "binary:logistic",

@@ -12,7 +12,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from canarywood.contract import write_json
-from tests.container.commands.test_train import Job, csv, made, yes_or_no
+from tests.container.commands.jobs import Job, csv, made, yes_or_no
 
 Floats = NDArray[np.float64]
 

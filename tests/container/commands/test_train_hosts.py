@@ -15,7 +15,7 @@ import pytest
 import xgboost as xgb
 
 from canarywood.contract import write_json
-from tests.container.commands.test_train import Job, csv, made, yes_or_no
+from tests.container.commands.jobs import Job, csv, made, yes_or_no
 
 PARAMETERS = {
     "objective": "binary:logistic",

@@ -13,7 +13,7 @@ import xgboost as xgb
 
 from canarywood.contract import write_json
 from canarywood.formats import recordio
-from tests.container.commands.test_train import FEATURES, Job, csv, made, yes_or_no
+from tests.container.commands.jobs import FEATURES, Job, csv, made, yes_or_no
 
 ROWS = made(120)
 

@@ -15,7 +15,7 @@ import pytest
 import xgboost as xgb
 
 from canarywood.contract import Layout, write_json
-from tests.container.commands.test_train import CODE
+from tests.container.commands.jobs import CODE
 
 SCRIPT = """
 import argparse, json, os, pathlib

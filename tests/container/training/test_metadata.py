@@ -12,7 +12,7 @@ import pytest
 from canarywood.training import hyperparameters, metadata, trial
 from canarywood.training.hyperparameters import check
 from canarywood.training.metadata import PARAMETERS, Parameter
-from tests.container.commands.test_train import CODE
+from tests.container.commands.jobs import CODE
 
 OURS = {*hyperparameters.OUR_NAMES, "_kfold", "_num_cv_round", "_tuning_objective_metric"}
 NEEDED = {
