@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import conformance.cases  # noqa: F401 - registers the cases
-from conformance import report
+from conformance import page, report
 from conformance.case import CASES, Case, is_chosen
+from conformance.fuzzing import Fuzzer
 from conformance.given import Given, build, from_folder
 from conformance.image import Image
 from conformance.process import Process
 from conformance.runner import Outcome, run
-from conformance.subject import Subject
-from conformance.trial import START_S
+from conformance.subject import Needs, Subject
+from conformance.trial import START_S, Servers
 from conformance.url import Url
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,7 +80,31 @@ def parser() -> argparse.ArgumentParser:
     which.add_argument("--only", default="", metavar="D-04,P-*", help="these cases only")
     which.add_argument("--strict", action="store_true", help="a difference is a failure")
     which.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
+    which.add_argument("--html", type=Path, metavar="FILE", help="write the result as a page")
+    which.add_argument(
+        "--compare",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="of --html: a result of --json to show beside this one, repeatable",
+    )
+    _add_fuzz(result)
     return result
+
+
+def _add_fuzz(result: argparse.ArgumentParser) -> None:
+    fuzz = result.add_argument_group("instead of the cases, mutated requests")
+    fuzz.add_argument("--fuzz", type=float, metavar="SECONDS", help="for so long")
+    fuzz.add_argument("--executions", type=int, metavar="N", help="so many, or until SECONDS")
+    fuzz.add_argument("--seed", type=int, default=0, help="the same seed sends the same requests")
+    fuzz.add_argument(
+        "--findings",
+        type=Path,
+        default=Path("fuzz-findings"),
+        metavar="FOLDER",
+        help="where requests go that break a rule (default: fuzz-findings)",
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,6 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cases = _ordered()
         print(report.catalogue(cases) if options.list else report.page(cases).rstrip("\n"))
         return 0
+    if options.fuzz is not None or options.executions is not None:
+        return _fuzz(subject(options), options)
     patterns = [pattern for pattern in options.only.split(",") if pattern]
     cases = [case for case in _ordered() if is_chosen(case.id, patterns)]
     if not cases:
@@ -140,7 +168,34 @@ def _examine(what: Subject, cases: list[Case], options: argparse.Namespace) -> i
     if options.json:
         text = report.as_json(what.name, everything, strict=options.strict)
         options.json.write_text(text, encoding="utf-8")
+    if options.html:
+        columns = [page.column(what.name, everything), *map(page.read, options.compare)]
+        options.html.write_text(page.render(columns), encoding="utf-8")
     return 0 if report.is_passed(outcomes, strict=options.strict) else 1
+
+
+def _fuzz(what: Subject, options: argparse.Namespace) -> int:
+    """Mutated requests for as long as told; 0 where none broke a rule."""
+    model: Given | None = from_folder(options.model) if options.model else None
+    with tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as name:
+        scratch = Path(name)
+        scratch.chmod(0o755)
+        servers = Servers(what, scratch, model, options.start_timeout)
+        try:
+            given = servers.given("named" if Needs.START in what.offers else "G1")
+            fuzzer = Fuzzer(
+                servers.shared(given),
+                given,
+                seed=options.seed,
+                seconds=options.fuzz,
+                executions=options.executions,
+                findings=options.findings,
+            )
+            found = fuzzer.run(progress=lambda text: print(text, flush=True))
+        finally:
+            servers.close()
+    print(f"{what.name}: {found}")
+    return 1 if found.faults else 0
 
 
 if __name__ == "__main__":

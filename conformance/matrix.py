@@ -59,7 +59,8 @@ class Fault:
 def good_table(given: Given) -> Table:
     """Three rows of the given model."""
     rows = tuple(tuple(float(str(cell)) for cell in row) for row in given.rows[:3])
-    return Table(tuple(given.names), rows)
+    names = given.names or [f"f{index}" for index in range(given.width)]
+    return Table(tuple(names), rows)
 
 
 def cells(given: Given) -> list[Bad]:
