@@ -235,7 +235,19 @@ def test_rows_without_a_label_are_left_out_and_counted() -> None:
             {"derived": {"d": {"op": "zzz", "of": "number"}}},
             r"no operation 'zzz'; there are weekday",
         ),
-        ({"derived": {"d": {"op": "ratio", "of": "number"}}}, "ratio takes 2, not 1"),
+        ({"derived": {"d": {"op": "ratio", "of": "number"}}}, "ratio takes 2, not 1$"),
+        (
+            {"derived": {"d": {"op": "weekday", "of": "number"}}},
+            "weekday takes 3, not 1; for a time: time_weekday$",
+        ),
+        (
+            {"derived": {"d": {"op": "weekday", "of": ["color"] * 3}}},
+            "color is a category, weekday takes a number; for a time: time_weekday$",
+        ),
+        (
+            {"derived": {"d": {"op": "day", "of": "number"}}},
+            "no operation 'day'; did you mean 'time_day'",
+        ),
         ({"derived": {"d": {"op": "sum", "of": "number"}}}, "sum takes 2 or more, not 1"),
         (
             {"derived": {"d": {"op": "log1p", "of": "color"}}},
@@ -272,6 +284,18 @@ def test_an_identifier_is_refused_and_an_empty_column_named() -> None:
         {"kinds": {"empty": "category"}},
         {"empty": ["NA"] * ROWS},
     )
+
+
+def test_the_faults_of_all_columns_are_told_at_once() -> None:
+    odd = [f"{i}" for i in range(ROWS)]
+    more = {"age": [*odd[:-20], *["?!"] * 20], "tall": ["x"] * ROWS, "void": [""] * ROWS}
+    with pytest.raises(DataError) as caught:
+        prepared({"kinds": {"tall": "number", "void": "category"}}, more)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3
+    assert "different texts are numbers, '?!' is not; add it to `missing`" in lines[0]
+    assert lines[1].endswith("column tall: 'x' is not a number")
+    assert lines[2] == "column void is empty in the training rows; exclude it"
 
 
 @pytest.mark.parametrize("name", [LABEL, WEIGHT, "_row"])

@@ -22,6 +22,8 @@ def column(*values: Any) -> Any:
         (column("1", " 2.5 ", "NA", "-1e3"), "number"),
         (column("1", "2", "x"), "category"),
         (column("", "NA"), "number"),
+        (column("7", "na", "n.a.", "N.A.", "#N/A"), "number"),
+        (column(*"12345678", "x"), "category"),  # 8 of 9: fewer than nine in ten
         (column(1, 2), "number"),
         (column(1.5), "number"),
         (column(True, False), "category"),
@@ -73,3 +75,83 @@ def test_a_cell_that_the_wish_refuses_is_named() -> None:
 )
 def test_an_index_counts_the_rows(values: Any, expected: bool) -> None:
     assert index_like(values) is expected
+
+
+AGES = [str(age) for age in range(598)]
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "said"),
+    [
+        (
+            "age",
+            [*AGES, "n. a."],
+            "column age: 598 of 599 different texts are numbers, 'n. a.' is not; "
+            "add it to `missing`, or declare `kinds: {age: category}`",
+        ),
+        (
+            "my age",
+            [*AGES, "d", "c", "b", "a", "-"],
+            "column my age: 598 of 603 different texts are numbers, '-', 'a', 'b' and 2 more are "
+            'not; add them to `missing`, or declare `kinds: {"my age": category}`',
+        ),
+        (
+            "price",
+            [*AGES, "1,234.50"],
+            "column price: '1,234.50' has a comma; write numbers like 1234.50 in the files, "
+            "or declare `kinds: {price: category}`",
+        ),
+        (
+            "no",
+            ["1,5", "1.234,5", *AGES[:8], "-"],
+            "column no: 10 of 11 different texts are numbers, '-' is not; add it to `missing`; "
+            "'1,5', '1.234,5' have commas; write numbers like 1234.50 in the files, "
+            'or declare `kinds: {"no": category}`',
+        ),
+    ],
+)
+def test_numbers_with_a_few_odd_texts_are_no_category(
+    name: str, texts: list[str], said: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        infer_kind(column(*texts), name, MISSING_TOKENS)
+    assert str(caught.value) == said
+
+
+DAYS = range(1, 29)
+DATES = [(year, month, day) for year in range(2020, 2024) for month in range(1, 13) for day in DAYS]
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (
+            [f"{y}-{m:02}-{d:02} 10:30" for y, m, d in DATES],
+            "column placed at looks like a time ('2020-01-01 10:30', ...); declare "
+            '`kinds: {"placed at": time}`, and derive features such as time_hour or time_weekday '
+            "from it",
+        ),
+        (
+            [f"{d:02}/{m:02}/{y} 9:30 PM" for y, m, d in DATES],
+            "column placed at looks like a time ('01/01/2020 9:30 PM', ...), but a time must be "
+            "written in ISO 8601, like 2013-04-01 or 2013-04-01T06:00:00; rewrite it in the files "
+            'and declare `kinds: {"placed at": time}`, or exclude it',
+        ),
+        (
+            [f"order {number}" for number in range(1001)],
+            "column placed at has 1,001 different texts ('order 0', ...): an identifier tells rows "
+            "apart and says nothing; exclude it, or if it is a category declare "
+            '`kinds: {"placed at": category}`',
+        ),
+    ],
+)
+def test_a_column_of_many_texts_is_a_time_or_an_identifier(texts: list[str], said: str) -> None:
+    with pytest.raises(DataError) as caught:
+        infer_kind(column(*texts), "placed at", MISSING_TOKENS)
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("form", ["{2}.{1}.{0}", "{0}/{1}/{2}, 10:30:00.5", "{2}-{1}-{0} 10.30"])
+def test_other_spellings_of_a_day_and_a_month_look_like_a_time(form: str) -> None:
+    with pytest.raises(DataError, match="must be written in ISO 8601"):
+        infer_kind(column(*(form.format(*date) for date in DATES)), "c", MISSING_TOKENS)

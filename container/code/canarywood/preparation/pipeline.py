@@ -179,11 +179,7 @@ def _fit(
     target: Target,
     tables: Mapping[str, pa.Table],
 ) -> Schema:
-    columns = []
-    for name in inputs:
-        said = spec.column(name)
-        wish = Wish(name, said.kind, said.categories, said.minimum, said.maximum)
-        columns.append(fit_column(training, wish, spec.missing))
+    columns = _fit_columns(spec, inputs, training)
     kinds: dict[str, str] = {column.name: column.kind for column in columns}
     derived = tuple(_derived(name, spec, kinds, tables) for name in spec.derived)
     features = [
@@ -208,6 +204,21 @@ def _fit(
     )
 
 
+def _fit_columns(spec: DataSpec, inputs: list[str], training: pa.Table) -> list[Column]:
+    """The input columns; what is wrong with any of them is told at once, a line each."""
+    columns, faults = [], []
+    for name in inputs:
+        said = spec.column(name)
+        wish = Wish(name, said.kind, said.categories, said.minimum, said.maximum)
+        try:
+            columns.append(fit_column(training, wish, spec.missing))
+        except DataError as error:
+            faults.append(str(error))
+    if faults:
+        raise DataError("\n".join(faults))
+    return columns
+
+
 def _derived(
     name: str, spec: DataSpec, kinds: dict[str, str], tables: Mapping[str, pa.Table]
 ) -> Derived:
@@ -215,7 +226,7 @@ def _derived(
     place = f"data.derived.{name}"
     operation = OPERATIONS.get(item.op)
     if operation is None:
-        near = difflib.get_close_matches(item.op, OPERATIONS, n=1)
+        near = _of_time(item.op) or difflib.get_close_matches(item.op, OPERATIONS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(OPERATIONS)}"
         raise SettingsError(f"{place}.op: no operation {item.op!r}{hint}")
     if name in kinds:
@@ -223,7 +234,10 @@ def _derived(
     takes = operation.takes
     if len(item.of) < len(takes) or (len(item.of) > len(takes) and not operation.more):
         more = " or more" if operation.more else ""
-        raise SettingsError(f"{place}.of: {item.op} takes {len(takes)}{more}, not {len(item.of)}")
+        hint = "".join(f"; for a time: {op}" for op in _of_time(item.op))
+        raise SettingsError(
+            f"{place}.of: {item.op} takes {len(takes)}{more}, not {len(item.of)}{hint}"
+        )
     for index, column in enumerate(item.of):
         wanted = takes[min(index, len(takes) - 1)]
         if column not in kinds:
@@ -231,6 +245,7 @@ def _derived(
         if wanted not in ("any", kinds[column]):
             raise SettingsError(
                 f"{place}.of: {column} is a {kinds[column]}, {item.op} takes a {wanted}"
+                + "".join(f"; for a time: {op}" for op in _of_time(item.op))
             )
     kinds[name] = "number"
     lookup: dict[str, float] = {}
@@ -241,6 +256,11 @@ def _derived(
         lookup = lookup_table(reference, item.key, item.value, name, spec.missing)
     function = (item.function or name) if item.op == "python" else None
     return Derived(name, item.op, item.of, lookup, function)
+
+
+def _of_time(op: str) -> list[str]:
+    """The operation that does to a time what this one does to numbers, if there is one."""
+    return [name for name in (f"time_{op}",) if name in OPERATIONS]
 
 
 def _strengths(

@@ -22,7 +22,9 @@ Kind = Literal["number", "category", "time"]
 Task = Literal["binary", "multiclass", "regression"]
 
 # What stands for "no value" in a cell of text, besides the empty cell.
-MISSING_TOKENS = ("NA", "N/A", "n/a", "null", "NULL", "None", "NaN", "nan", "?")
+MISSING_TOKENS = (
+    "NA", "na", "N/A", "n/a", "#N/A", "N.A.", "n.a.", "null", "NULL", "None", "NaN", "nan", "?",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +20,21 @@ from canarywood.schema.table import TableReader, distinct_texts
 MOST_CATEGORIES = 1000
 # A number with at most this many whole values may be a class; with more it is an amount.
 MOST_CLASSES = 20
+# Where so many of the different texts are of one sort, the others are likely slips.
+NEARLY_ALL = 0.9
+TEXTS_NAMED = 3
+TEXTS_LOOKED_AT = 1000
+
+_is_bare_in_yaml = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
+YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+_has_comma = re.compile(
+    r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?"  # 1,234.50
+    r"|[0-9]+(?:\.[0-9]{3})*,[0-9]+)"  # 1.234,50
+).fullmatch
+_is_day_and_month = re.compile(
+    r"[0-9]{1,4}([/.-])[0-9]{1,2}\1[0-9]{1,4}"
+    r"(?:[ T,]+[0-9]{1,2}[:.][0-9]{2}(?:[:.][0-9]{2})?(?:\.[0-9]+)?(?: ?[AaPp][Mm])?)?"
+).fullmatch
 
 
 @dataclass(frozen=True)
@@ -63,7 +80,8 @@ def infer_kind(values: pa.ChunkedArray, name: str, missing: Sequence[str]) -> Ki
     """The kind of a column that nobody described.
 
     Raises:
-        DataError: text with so many values that it is no category.
+        DataError: numbers with some odd texts among them, or so many texts that they are no
+            category.
     """
     kind = values.type
     if pa.types.is_temporal(kind):
@@ -73,13 +91,74 @@ def infer_kind(values: pa.ChunkedArray, name: str, missing: Sequence[str]) -> Ki
     texts = _distinct(values, name, missing)
     if all(map(cells.is_number, texts)):
         return "number"
+    _refuse_nearly_numbers(texts, name)
     if len(texts) > MOST_CATEGORIES:
-        raise DataError(
-            f"column {name} has {len(texts):,} different texts ({cells.shown(texts[0])}, ...): "
-            "an identifier tells rows apart and says nothing; exclude it, or declare "
-            f"`{name}: category` if it is one"
-        )
+        raise DataError(_too_many(texts, name))
     return "category"
+
+
+def _refuse_nearly_numbers(texts: Sequence[str], name: str) -> None:
+    """One odd text must not silently turn a column of numbers into a category."""
+    commas = [text for text in texts if _has_comma(text)]
+    odd = [text for text in texts if not cells.is_number(text) and not _has_comma(text)]
+    numbers = len(texts) - len(odd)
+    if numbers < NEARLY_ALL * len(texts):
+        return
+    advice = []
+    if odd:
+        verb, them = ("is", "it") if len(odd) == 1 else ("are", "them")
+        advice.append(
+            f"{numbers:,} of {len(texts):,} different texts are numbers, "
+            f"{_named(odd)} {verb} not; add {them} to `missing`"
+        )
+    if commas:
+        verb = "has a comma" if len(commas) == 1 else "have commas"
+        advice.append(f"{_named(commas)} {verb}; write numbers like 1234.50 in the files")
+    raise DataError(f"column {name}: {'; '.join(advice)}, or declare {_declare(name, 'category')}")
+
+
+def _too_many(texts: Sequence[str], name: str) -> str:
+    """What to do with a column of so many different texts: it is a time, or tells rows apart."""
+    example = f"({cells.shown(texts[0])}, ...)"
+    some = texts[:: -(-len(texts) // TEXTS_LOOKED_AT)]
+    times = sum(map(_is_time, some))
+    if times >= NEARLY_ALL * len(some):
+        return (
+            f"column {name} looks like a time {example}; declare {_declare(name, 'time')}, and "
+            "derive features such as time_hour or time_weekday from it"
+        )
+    if times + sum(_is_day_and_month(text) is not None for text in some) >= NEARLY_ALL * len(some):
+        return (
+            f"column {name} looks like a time {example}, but a time must be written in ISO 8601, "
+            "like 2013-04-01 or 2013-04-01T06:00:00; rewrite it in the files and declare "
+            f"{_declare(name, 'time')}, or exclude it"
+        )
+    return (
+        f"column {name} has {len(texts):,} different texts {example}: an identifier tells rows "
+        "apart and says nothing; exclude it, or if it is a category declare "
+        f"{_declare(name, 'category')}"
+    )
+
+
+def _is_time(text: str) -> bool:
+    try:
+        cells.moment(text)
+    except RequestError:
+        return False
+    return True
+
+
+def _named(texts: Sequence[str]) -> str:
+    """The first few of them."""
+    more = len(texts) - TEXTS_NAMED
+    shown = ", ".join(map(cells.shown, texts[:TEXTS_NAMED]))
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _declare(name: str, kind: Kind) -> str:
+    """What to write into project.yml, as YAML that can be copied."""
+    bare = _is_bare_in_yaml(name) and name.lower() not in YAML_WORDS
+    return f"`kinds: {{{name if bare else json.dumps(name, ensure_ascii=False)}: {kind}}}`"
 
 
 def fit_target(
