@@ -37,18 +37,20 @@ def show(project: Project, home: Home, server: Server, screen: Screen) -> None:
         screen.write(f"  {curl(server.url, body, kind, kind)}")
         screen.write(f"  {client.predict(body, kind, kind).strip()}")
     screen.write()
-    for name, text in _next(project, home, server):
+    for name, text in next_steps(project, home, server):
         screen.write(f"{screen.paint(f'{name:<11}', BOLD)}{text}")
 
 
-def _next(project: Project, home: Home, server: Server) -> list[tuple[str, str]]:
+def next_steps(project: Project, home: Home, server: Server) -> list[tuple[str, str]]:
+    """What can be looked at and done now: names and what to type or open."""
     settings = short(project.folder / FILE)
+    verb = "change" if "max_depth" in project.hyperparameters else "set"
     again = "" if settings == FILE else f" PROJECT={shlex.quote(short(project.folder))}"
     return [
         ("report", short(home.evaluation / "report.html")),
         ("logs", short(home.log("serve").parent)),
         ("the API", f"{server.url}/openapi.json"),
-        ("try next", f"change train.max_depth in {settings}, then: make run{again}"),
+        ("try next", f"{verb} train.max_depth in {settings}, then: make run{again}"),
         *([("", "make run PROJECT=examples/telco")] if not again else []),
         ("stop", "make down"),
     ]

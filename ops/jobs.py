@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from canarywood.contract import Layout, ProcessingInput, read_json, write_json
+from canarywood.contract import MESSAGE_BYTES, Layout, ProcessingInput, read_json, write_json
 from canarywood.errors import DataError, UserError
 from ops.plan import CHANNELS, Home, Step
 from ops.runtime import OnLine, Runtime
 
 LOG_LINES = 8
+CUT = 8  # bytes that a cut reason may be shorter than allowed: half a character, blanks
 METRIC_LINE = re.compile(r"\[\d+\].*:\s*-?\d")
 
 
@@ -75,14 +76,20 @@ def lay(step: Step) -> None:
 
 
 def failure(command: str, status: int, layout: Layout, log: Path) -> str:
-    """The job's own reason, then the end of its log, then where to read on."""
+    """The job's own reason, else the end of its log, then where to read on.
+
+    What the user can mend is said by the reason alone; to all else the log's end is added.
+    """
     reason = ""
     for place in (layout.failure, layout.message):
         if place.is_file():
             reason = place.read_text(encoding="utf-8", errors="replace").strip()
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    said = reason.splitlines()[0] if reason else ""
-    tail = [line for line in lines if line.strip() and not (said and said in line)][-LOG_LINES:]
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    if len(reason.encode()) >= MESSAGE_BYTES - CUT and reason in text:
+        reason = text[text.rindex(reason) :].strip()  # the platform's file holds its beginning
+    told = {line.strip() for line in reason.splitlines()}
+    lines = [line for line in text.splitlines() if line.strip() and not _said(line, told)]
+    tail = [] if reason.startswith(f"{UserError.kind}:") else lines[-LOG_LINES:]
     return "\n".join(
         [
             f"{command} failed: {reason or f'exit status {status}, and no reason was left'}",
@@ -92,6 +99,11 @@ def failure(command: str, status: int, layout: Layout, log: Path) -> str:
             f"the whole log: {log}",
         ]
     )
+
+
+def _said(line: str, told: set[str]) -> bool:
+    """Whether a line of the log repeats one of the reason, with or without words before it."""
+    return any(part and line.strip().endswith(part) for part in told)
 
 
 def watcher(command: str, show: OnLine) -> OnLine:

@@ -40,6 +40,7 @@ from ops.shapes import (
 from ops.yaml_file import read_yaml
 
 FILE = "project.yml"
+SUFFIXES = (".yml", ".yaml")
 MAIN_TABLE = "data"  # folder of the main table among the inputs of a processing job
 
 
@@ -140,7 +141,9 @@ class Project:
 def load(path: Path) -> Project:
     """Read project.yml, or the one in this folder; raises SettingsError with every fault."""
     file = path / FILE if path.is_dir() else path
-    value = read_yaml(file)
+    value = read_yaml(file) if file.suffix in SUFFIXES or not file.exists() else str(file)
+    if isinstance(value, str):
+        raise SettingsError(f"{file} is no {FILE}; name the folder that holds one")
     faults = sorted({*PROJECT(value, ""), *_name(value), *_environment(value)})
     if faults or not isinstance(value, dict):
         raise SettingsError("\n  ".join([f"{file}:", *faults]))

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 Shape = Callable[[object, str], Iterator[str]]
 
+LONGEST = 60  # characters of a value in a message
+
 
 def text(value: object, place: str) -> Iterator[str]:
     """Some text, not empty."""
@@ -128,7 +130,9 @@ def show(value: object) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list" if value else "an empty list"
-    return repr(value)
+    # cut before and after: a text may be a whole file, and quoting makes it longer
+    text = repr(value[: LONGEST + 1] if isinstance(value, str) else value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
 def _below(place: str, key: object) -> str:

@@ -83,6 +83,9 @@ class FakeRuntime:
         except RuntimeError as error:
             Layout(base).write_failure(f"UserError: {error}")
             return 1
+        except ArithmeticError as error:
+            Layout(base).write_failure(f"AlgorithmError: {error}")
+            return 1
         return 0
 
     def start(self, base: Path, *, port: int, environment: Mapping[str, str], log: Path) -> int:

@@ -88,17 +88,42 @@ def test_nothing_of_an_earlier_run_is_left_in_the_tree(home: Home, source: Path)
     assert not stale.exists()
 
 
-def test_a_failed_job_tells_its_reason_its_last_lines_and_its_log(home: Home, source: Path) -> None:
-    def fail(layout: Layout) -> None:  # noqa: ARG001 - the form of a command
-        raise RuntimeError("eta is too large")
+def told(home: Home, source: Path, error: Exception, *lines: str) -> list[str]:
+    """What the operator reads of a job that fails like this."""
 
-    lines = ["starting", "", "canarywood train: UserError: eta is too large"]
-    runtime = FakeRuntime(commands={"train": fail}, lines={"train": lines})
-    step = train_step(home, source)
+    def fail(layout: Layout) -> None:  # noqa: ARG001 - the form of a command
+        raise error
+
+    runtime = FakeRuntime(commands={"train": fail}, lines={"train": list(lines)})
     with pytest.raises(jobs.JobError) as caught:
-        jobs.run(step, home, runtime, nothing, fresh=False)
-    assert str(caught.value).splitlines() == [
+        jobs.run(train_step(home, source), home, runtime, nothing, fresh=False)
+    return str(caught.value).splitlines()
+
+
+def test_a_reason_that_the_user_can_mend_is_told_once(home: Home, source: Path) -> None:
+    lines = ["starting", "canarywood train: UserError: eta is too large", "and so is gamma"]
+    error = RuntimeError("eta is too large\nand so is gamma")
+    assert told(home, source, error, *lines) == [
         "train failed: UserError: eta is too large",
+        "and so is gamma",
+        "",
+        f"the whole log: {home.log('train')}",
+    ]
+
+
+def test_a_reason_that_the_platform_cut_is_told_whole(home: Home, source: Path) -> None:
+    reasons = [f"column c{i}: {'x' * 100}" for i in range(20)]
+    lines = ["starting", f"canarywood train: UserError: {reasons[0]}", *reasons[1:]]
+    found = told(home, source, RuntimeError("\n".join(reasons)), *lines)
+    assert found[:20] == [f"train failed: UserError: {reasons[0]}", *reasons[1:]]
+    assert found[20:] == ["", f"the whole log: {home.log('train')}"]
+
+
+def test_a_failed_job_tells_its_reason_its_last_lines_and_its_log(home: Home, source: Path) -> None:
+    lines = ["starting", "", "canarywood train: AlgorithmError: no memory", "for trees"]
+    assert told(home, source, ArithmeticError("no memory\nfor trees"), *lines) == [
+        "train failed: AlgorithmError: no memory",
+        "for trees",
         "",
         "the last lines of its log:",
         "  starting",

@@ -106,6 +106,25 @@ trian: {}
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("rows.csv", "a,b\n1,2\n" * 99), ("rows.csv", "a: b: c"), ("project.yml", "a,b\n1,2\n" * 99)],
+)
+def test_a_table_given_as_the_project_is_told_in_a_line(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path / name)
+    said = f"{tmp_path / name} is no project.yml; name the folder that holds one"
+    assert str(caught.value) == said
+
+
+def test_a_long_value_is_cut_in_a_message(tmp_path: Path) -> None:
+    text = f"name: toy\ndata: {{files: a, target: y, split: {'x' * 999}}}"
+    assert faults(tmp_path, text) == [f"data.split: expected a mapping, found '{'x' * 56}..."]
+
+
 def test_an_empty_file_is_told_what_it_lacks(tmp_path: Path) -> None:
     assert faults(tmp_path, "") == ["the file: expected a mapping, found nothing"]
     assert faults(tmp_path, "name: toy") == ["data: is missing"]
