@@ -150,7 +150,9 @@ class ServeSettings:
         "CANARYWOOD_MAX_ROWS",
         read=int,
         unit="rows",
-        help="The most rows of a request; above, 413.",
+        help="The most rows of a request; above, 413. While a request is answered its rows hold "
+        "memory: rows times features times 4 bytes, and as much again for each class where "
+        "`contributions` are asked for.",
         **_between(1, 10**9),
     )
     max_cells: int = _declare(

@@ -106,6 +106,8 @@ GOOD = tensor([1, 2], [2])
         request(tensor([1], "1")),
         request(tensor(1, [1])),
         request(tensor([1], [10**15, 10**15])),
+        request(tensor([1], [10**18])),
+        request(tensor([1], [1e20])),
         request(tensor([1], [1], "FP8")),
         request(tensor([1], [1], None)),
         request(tensor([1], [1], ["FP32"])),
@@ -126,6 +128,12 @@ def test_what_is_no_request_is_a_400(value: object) -> None:
     with pytest.raises(BodyError) as caught:
         oip.read(value)
     assert caught.value.code == "oip"
+
+
+@pytest.mark.parametrize("size", [10**18, 1e20])  # orjson reads what 64 bits cannot hold as floats
+def test_a_shape_of_too_many_values_is_said_to_be_too_large(size: float) -> None:
+    with pytest.raises(BodyError, match="the shape is too large"):
+        oip.read(request(tensor([1], [size])))
 
 
 def test_a_fault_names_its_tensor_and_row() -> None:

@@ -250,6 +250,7 @@ ROW = [[1, 2.5, NAN]]
         '{"instances": [{"a": 1, "b": 2.5, "c": null}]}',
         '{"instances": [{"c": "NA", "b": "2.5", "a": " 1 "}]}',
         '{"instances": [{"a": 1, "b": 2.5}]}',
+        '{"instances": [{"a": 1, "b": 2.5}], "parameters": {"x": 1}}',
         '{"features": [1, 2.5, null]}',
         '{"a": 1, "b": 2.5}',
         '{"b": 2.5, "a": true}',
@@ -291,7 +292,10 @@ def test_rows_as_features_and_as_lists_may_be_mixed() -> None:
         ("[[1, 2, 3], [1, 2]]", (400, "ragged", 2, None)),
         ('{"x": 1}', (422, "unknown_feature", 1, "x")),
         ('[{"a": 1}, {"A": 1}]', (422, "unknown_feature", 2, "A")),
-        ('{"instances": [[1, 2, 3]], "key": 1}', (422, "unknown_feature", 1, "instances")),
+        ('{"instances": [[1, 2, 3]], "key": 1}', (400, "json", None, None)),
+        ('{"instances": 5, "parameters": {}}', (400, "json", None, None)),
+        ('{"inputs": [1, 2]}', (400, "oip", None, None)),
+        ('{"inputs": {"a": 1}}', (400, "oip", None, None)),
         ('[[1, 2, "x"]]', (400, "number", 1, "c")),
         ("[[1, 2, [3]]]", (400, "number", 1, "c")),
         ('[[1, 2, {"c": 3}]]', (400, "number", 1, "c")),
@@ -325,6 +329,16 @@ def test_an_empty_record_is_a_row_of_missing_values_unless_the_schema_asks_for_a
     strict = replace(NUMBERS, absent_column="error")
     assert refused("[{}]", JSON, strict) == (422, "missing_feature", 1, "a")
     assert refused('[{"a": 1, "c": 2}]', JSON, strict) == (422, "missing_feature", 1, "b")
+
+
+def test_what_stands_beside_instances_is_named() -> None:
+    with pytest.raises(RequestError, match="'signature_name' cannot stand beside \"instances\""):
+        decode('{"signature_name": "s", "instances": [[1, 2, 3]]}', JSON)
+
+
+def test_a_column_called_inputs_is_a_column() -> None:
+    schema = Schema("s", None, (Column("inputs"),), ("inputs",))
+    assert decode('{"inputs": 1}', JSON, schema) == [[1]]
 
 
 def test_a_column_called_instances_or_features_is_a_column() -> None:

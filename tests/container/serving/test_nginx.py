@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import subprocess
 import sysconfig
 import tempfile
@@ -67,6 +68,26 @@ def test_a_large_limit_does_not_mean_a_large_buffer(run: Path) -> None:
 def test_workers_run_as_the_identity(run: Path) -> None:
     identity = Identity("nobody", "nogroup", 65534, 65534)
     assert "user nobody nogroup;" in configuration(plan(run, ServeSettings(), identity))
+
+
+# All that nginx may answer by itself, 444 (no answer) and 499 (a client gone) left out.
+CLIENTS = {400, 401, 402, 403, 404, 405, 406, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417,
+           421, 422, 426, 429, 431, 494, 495, 496, 497, 501, 505}  # fmt: skip
+OURS = {500, 502, 503, 504, 507}
+
+
+def test_no_status_of_nginx_is_left_without_an_answer_of_ours() -> None:
+    assert set(ERRORS) >= CLIENTS | OURS
+    assert {own for own, (status, *_) in ERRORS.items() if status >= 500} == OURS
+
+
+def test_an_open_connection_takes_one_file_descriptor(run: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (700, hard))
+        assert "worker_connections 700;" in configuration(plan(run, ServeSettings()))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_every_error_of_nginx_is_answered_as_json(run: Path) -> None:

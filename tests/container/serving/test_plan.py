@@ -114,5 +114,8 @@ def test_the_worker_is_chosen_by_setting_and_never_ours_without_nginx() -> None:
 
     ours = "canarywood.serving.worker.LoopWorker"
     assert chosen(CANARYWOOD_WORKER="loop") == ours
-    assert chosen(CANARYWOOD_WORKER="threads") == "gthread"
-    assert chosen(CANARYWOOD_WORKER="loop", SAGEMAKER_USE_NGINX="false") == "gthread"
+    assert chosen(CANARYWOOD_WORKER="threads") == "canarywood.serving.threads.ThreadsWorker"
+    assert (
+        chosen(CANARYWOOD_WORKER="loop", SAGEMAKER_USE_NGINX="false")
+        == "canarywood.serving.threads.ThreadsWorker"
+    )

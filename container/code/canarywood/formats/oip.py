@@ -183,7 +183,9 @@ def _tensor(item: object) -> _Tensor:
 def _shape(value: object) -> tuple[int, ...]:
     if not isinstance(value, list) or not 1 <= len(value) <= 2:
         raise _malformed("the shape must be [rows] or [rows, columns]")
-    if not all(type(size) is int and 0 <= size < 2**53 for size in value):
+    if any(type(size) in (int, float) and size >= 2**53 for size in value):
+        raise _malformed("the shape is too large: the data cannot hold so many values")
+    if not all(type(size) is int and size >= 0 for size in value):
         raise _malformed("the shape must be of whole numbers, 0 or more")
     return tuple(value)
 

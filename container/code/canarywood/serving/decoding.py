@@ -20,6 +20,7 @@ from canarywood import media
 from canarywood.errors import BodyError, RequestError
 from canarywood.formats import arrow, libsvm, npy, oip, recordio
 from canarywood.formats.matrix import SparseRows
+from canarywood.formats.numbers import shown
 from canarywood.formats.oip import InferRequest
 from canarywood.schema.definition import Schema
 from canarywood.schema.rows import Matrix, RowReader, feature_count, matrix_of
@@ -99,10 +100,14 @@ class Decoder:
     def _rows_of(self, value: object) -> list[Any]:
         """`{"instances": [...]}`, a list of rows, one row, or one record -> list of rows."""
         if isinstance(value, dict):
-            if set(value) == {"instances"} and "instances" not in self.reader.names:
-                if not isinstance(value["instances"], list):
-                    raise BodyError('"instances" must be a list of rows', code="json")
-                return value["instances"]
+            if "instances" in value and "instances" not in self.reader.names:
+                return _instances(value)
+            if "inputs" in value and "inputs" not in self.reader.names:
+                raise BodyError(
+                    '"inputs" is a list of at least one tensor, an object with name, shape, '
+                    'datatype and data; other rows are sent as "instances"',
+                    code="oip",
+                )
             return [value]
         if isinstance(value, list):
             if value and not isinstance(value[0], (list, dict)):
@@ -220,6 +225,21 @@ def _loads(text: bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise BodyError(f"the body is not JSON: {error}", code="json") from error
+
+
+def _instances(value: Mapping[str, Any]) -> list[Any]:
+    """The rows of `{"instances": [...]}`; clients of the V1 protocol send "parameters" beside."""
+    for name in value:
+        if name not in ("instances", "parameters"):
+            raise BodyError(
+                f'{shown(name)} cannot stand beside "instances"; "parameters" alone can, and is '
+                "not looked at",
+                code="json",
+            )
+    rows = value["instances"]
+    if not isinstance(rows, list):
+        raise BodyError('"instances" must be a list of rows', code="json")
+    return rows
 
 
 def _unwrapped(row: Mapping[str, Any]) -> Any:

@@ -35,7 +35,7 @@ worker_connections = 2 * threads + 1000
 timeout = _settings.gunicorn_timeout_s
 graceful_timeout = _settings.gunicorn_timeout_s
 keepalive = 75  # nginx lets go of an idle connection after 30
-# What nginx lets pass (large_client_header_buffers) is not refused here, where an error is HTML.
+# What nginx lets pass (large_client_header_buffers) is not refused here.
 limit_request_line = 0 if _settings.use_nginx else 4094
 limit_request_field_size = _settings.max_header_bytes
 max_requests = _settings.max_requests

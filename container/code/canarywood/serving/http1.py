@@ -35,6 +35,7 @@ _FRAMING = (b"transfer-encoding", b"connection", b"upgrade", b"expect")
 _IGNORED, _UNUSUAL = "", "?"
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+_REQUEST_ID = re.compile(rb"\r\nX-Request-Id: ([A-Za-z0-9._:=+/@-]{1,128})(?=\r\n|\Z)")
 _TEXT = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])  # of a header: all but controls
 
 
@@ -119,6 +120,12 @@ def _learn(name: bytes) -> str:
     if len(_names) < REMEMBERED_NAMES:
         _names[name] = key
     return key
+
+
+def request_id_in(received: bytes) -> str | None:
+    """The id that our nginx has written into a head, whether or not the head can be read."""
+    found = _REQUEST_ID.search(received.partition(b"\r\n\r\n")[0])
+    return found[1].decode("ascii") if found else None
 
 
 def response(answer: Answer, *, close: bool) -> bytes:

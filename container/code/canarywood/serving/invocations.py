@@ -225,7 +225,13 @@ class Invocations:
                 raise self._too_large()
 
     def _read(self, environ: Environ) -> bytes:
-        body: bytes = environ["wsgi.input"].read(self._limits.body_bytes + 1)
+        try:
+            body: bytes = environ["wsgi.input"].read(self._limits.body_bytes + 1)
+        except Exception as error:  # the server's, whichever it is: a bad chunk, a client gone
+            log.debug("body: %s", error)
+            raise BodyError(
+                "the body ends early, or is not framed as its headers say", code="incomplete_body"
+            ) from error
         if len(body) > self._limits.body_bytes:
             raise self._too_large()
         if not body:

@@ -25,20 +25,27 @@ CONNECTIONS = 4096
 CPUS_PER_PROCESS = 4  # of nginx: a fraction of what the workers behind it take
 NGINX_REQUEST_ID = "$canarywood_request_id"
 
-# By nginx's own status: the status, code and detail that the client sees.
-# 494 and 497 to 499 are nginx's private numbers; 494 is "headers too large".
+_BAD_REQUEST = (400, "bad_request", "the request is not valid HTTP")
+_UNAVAILABLE = (503, "unavailable", "no worker can take the request; try again")
+
+# By nginx's own status, all that it may come to: the status, code and detail that the client
+# sees. 494 to 497 are nginx's private numbers; 499 is never sent. 501 is a Transfer-Encoding, 505
+# a version of HTTP that nginx does not know: faults of the client's, so no alarm of ours.
 ERRORS = {
-    400: (400, "bad_request", "the request is not valid HTTP"),
+    **dict.fromkeys((400, 401, 402, 403), _BAD_REQUEST),
     404: (404, "not_found", "no such path; see /openapi.json"),
     405: (405, "method_not_allowed", "this path does not take this method; see Allow"),
+    **dict.fromkeys((406, 407, 409, 410, 411, 412, 415, 416, 417, 421, 422, 426), _BAD_REQUEST),
     408: (408, "request_timeout", "the request was sent too slowly"),
     413: (413, "payload_too_large", "the body is larger than {max_body_bytes} bytes"),
     414: (414, "uri_too_long", "the path is too long"),
-    431: (431, "headers_too_large", "the headers are too large"),
-    494: (431, "headers_too_large", "the headers are too large"),
+    429: (429, "queue_full", "too many requests at once; try again later"),
+    **dict.fromkeys((431, 494), (431, "headers_too_large", "the headers are too large")),
+    **dict.fromkeys((495, 496, 497, 501, 505), _BAD_REQUEST),
     500: (500, "internal", "internal error; the log has more under this request_id"),
     502: (503, "unavailable", "the worker ended before it answered; try again"),
-    503: (503, "unavailable", "no worker can take the request; try again"),
+    503: _UNAVAILABLE,
+    507: _UNAVAILABLE,
     504: (503, "deadline", "no answer within {timeout_s} seconds; send fewer rows"),
 }
 
@@ -127,7 +134,7 @@ def _error_location(own: int, settings: ServeSettings) -> str:
     headers = [f"add_header X-Request-Id {NGINX_REQUEST_ID} always;"]
     if status == 405:
         headers.append("add_header Allow $canarywood_allow always;")
-    if status == 503:
+    if status in (429, 503):
         headers.append('add_header Retry-After "1" always;')
     return (
         f"    location = /_error/{own} {{ internal; default_type {PROBLEM}; "
@@ -136,6 +143,6 @@ def _error_location(own: int, settings: ServeSettings) -> str:
 
 
 def _connections() -> int:
-    """Connections of one nginx process: each takes two file descriptors."""
+    """Connections of one nginx process, those to the workers included: a file descriptor each."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return CONNECTIONS if soft == resource.RLIM_INFINITY else max(64, min(CONNECTIONS, soft))

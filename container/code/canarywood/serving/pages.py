@@ -51,6 +51,13 @@ def execution_parameters(slots: int, max_body_bytes: int) -> dict[str, int | str
 def create_pages(pages: Pages) -> Flask:
     """The Flask application of the rare routes."""
     app = Flask("canarywood", static_folder=None)
+    app.url_map.merge_slashes = False  # Flask would redirect, to whatever host the client names
+    app.url_map.redirect_defaults = False
+
+    @app.before_request
+    def refuse_slashes() -> None:
+        if request.environ["PATH_INFO"].startswith("//"):  # which Werkzeug takes for one
+            raise NotFoundError("no such path; see /openapi.json")
 
     @app.get("/ping", provide_automatic_options=False)
     def ping() -> Response:
@@ -69,8 +76,8 @@ def create_pages(pages: Pages) -> Flask:
         return jsonify(pages.openapi)
 
     @app.post("/invocations", provide_automatic_options=False)
-    def invocations() -> Response:
-        raise RuntimeError("the hot path answers this before Flask is asked")
+    def invocations() -> Response:  # the hot path answers what is spelt like this
+        raise NotFoundError("no such path; see /openapi.json")
 
     app.register_blueprint(protocol.routes(pages.schema, pages.outputs))
     app.register_error_handler(Exception, _error)

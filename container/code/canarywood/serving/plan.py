@@ -85,9 +85,10 @@ class ServePlan:
 
     @property
     def worker_class(self) -> str:
-        """Of gunicorn: ours for the requests that nginx has read and checked, else its own."""
+        """Of gunicorn: the loop is for requests that nginx has read and checked."""
         is_loop = self.settings.use_nginx and self.settings.worker == LOOP
-        return "canarywood.serving.worker.LoopWorker" if is_loop else "gthread"
+        chosen = "worker.LoopWorker" if is_loop else "threads.ThreadsWorker"
+        return f"canarywood.serving.{chosen}"
 
     @property
     def slots(self) -> int:

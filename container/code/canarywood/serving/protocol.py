@@ -65,7 +65,7 @@ def routes(schema: Schema, outputs: int) -> Blueprint:
 
     def infer(name: str, version: str = VERSION) -> Response:
         _check(schema, name, version)
-        raise RuntimeError("the hot path answers this before Flask is asked")
+        raise NotFoundError("no such path; see /openapi.json")  # the hot path has the others
 
     for place in ("", "/versions/<version>"):
         found.add_url_rule(

@@ -6,7 +6,7 @@
 It is gunicorn's gthread worker with another front: life, threads, drain and everything that is
 not the hot path stay gunicorn's. The seams (methods that are overridden, TConn, the parser's
 `unread`) belong to gunicorn 27.0.1, which is pinned; tests/container/serving/test_worker.py
-holds them. Without nginx in front gunicorn's own worker is used: see plan.worker_class.
+holds them. Without nginx in front there are threads alone: see plan.worker_class.
 
 In a thread a request costs three times the processor time of its prediction, mostly for handing
 it over; and a request that is answered in the loop never waits for one that takes seconds.
@@ -23,12 +23,12 @@ import time
 from typing import Any
 
 from gunicorn import http
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import TConn
 
 from canarywood.serving.connections import Connection, Poller, State
-from canarywood.serving.http1 import Call, Verdict, look, response
+from canarywood.serving.http1 import Call, Verdict, look, request_id_in, response
 from canarywood.serving.invocations import Answer
-from canarywood.serving.wsgi import Application
+from canarywood.serving.threads import ThreadsWorker
 
 # How long a thread may keep the interpreter while the loop waits for it (Python: 5 ms).
 SWITCH_S = 0.0005
@@ -39,10 +39,9 @@ STOP_LINGER_S = 0.2
 log = logging.getLogger(__name__)
 
 
-class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
+class LoopWorker(ThreadsWorker):
     """See the module."""
 
-    wsgi: Application
     alive: bool
 
     def run(self) -> None:
@@ -51,6 +50,7 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self.poller: Poller = Poller()
         self._connections: dict[int, Connection] = {}
         self._further: list[Connection] = []  # have received more than the answered request
+        self._ids: dict[socket.socket, str] = {}  # of requests in threads, as nginx has set them
         self._idle_s = float(self.cfg.keepalive)
         self._server = self.sockets[0].getsockname()
         sys.setswitchinterval(SWITCH_S)
@@ -85,9 +85,14 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def handle(self, conn: TConn) -> Any:
         """In a thread: answer one request; what ends with it is closed here, as that may wait."""
         goes_on = super().handle(conn)
+        self._ids.pop(conn.sock, None)
         if not goes_on:
             conn.close(graceful=True)
         return goes_on
+
+    def request_id(self, client: socket.socket) -> str:
+        """The id of a request that could not be read, where nginx's could."""
+        return self._ids.get(client) or super().request_id(client)
 
     def finish_request(self, conn: TConn, future: Any) -> None:
         """Back in the loop, after a thread has answered: read on, if the connection goes on."""
@@ -223,4 +228,6 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         conn.parser = http.get_parser(self.cfg, connection.socket, connection.address)
         conn.parser.unreader.unread(connection.received)
         conn.initialized = True
+        if request_id := request_id_in(connection.received):
+            self._ids[connection.socket] = request_id
         self.enqueue_req(conn)

@@ -19,7 +19,7 @@ from wsgiref.util import setup_testing_defaults
 
 from canarywood import logs, media, steps
 from canarywood.contract import Layout
-from canarywood.errors import CanarywoodError
+from canarywood.errors import CanarywoodError, RequestError
 from canarywood.logs import fields
 from canarywood.serving.admission import Admission
 from canarywood.serving.batching import LARGEST_BODY, Asked, Batching
@@ -33,6 +33,7 @@ from canarywood.serving.invocations import (
     Types,
     accepts_with_default,
     failure,
+    refusal,
 )
 from canarywood.serving.metrics import Metrics
 from canarywood.serving.openapi import document, example_record
@@ -144,6 +145,13 @@ class Application:
         asked = [Asked(environ, request_id_of(environ)) for environ in environs]
         for part, answer in self._batching.parts(asked):
             yield from self._counted(part, answer)
+
+    def refuse(self, error: RequestError, request_id: str) -> Answer:
+        """Answer, count and log a request that could not be read."""
+        answer = refusal(error, request_id)
+        self._metrics.count_request("other", answer.status)
+        _log(Asked({}, request_id), answer, 0.0)
+        return answer
 
     def _counted(
         self, requests: Sequence[Asked], answer: Callable[[], list[Answer]]
