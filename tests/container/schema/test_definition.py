@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from canarywood.errors import ArtifactError
-from canarywood.schema.definition import Column, Derived, Schema, Target, plain
+from canarywood.schema.definition import MISSING_TOKENS, Column, Derived, Schema, Target, plain
 
 FULL = Schema(
     name="full",
@@ -40,9 +40,10 @@ def test_what_is_written_is_read(tmp_path: Path, schema: Schema) -> None:
     assert Schema.read(tmp_path / "schema.json") == schema
 
 
-def test_defaults_are_not_written() -> None:
+def test_defaults_are_not_written_but_for_the_missing_tokens() -> None:
     assert plain(1, ("a",)).to_json() == {
         "format": 1, "target": None, "name": "model", "inputs": [{"name": "a"}], "features": ["a"],
+        "missing": list(MISSING_TOKENS),
     }  # fmt: skip
 
 

@@ -133,8 +133,11 @@ class Schema:
         raise KeyError(name)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, as in schema.json."""
-        return {"format": FORMAT, **_without_defaults(self)}
+        """Plain JSON, as in schema.json.
+
+        The missing tokens always stand in it: a later default must not change an older model.
+        """
+        return {"format": FORMAT, **_without_defaults(self), "missing": list(self.missing)}
 
     @classmethod
     def from_json(cls, value: object) -> Schema:
