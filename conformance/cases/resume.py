@@ -26,7 +26,7 @@ UPLOADING = ".sagemaker-uploading"
 
 
 def _job(trial: Trial, name: str, parameters: Mapping[str, str]) -> Job:
-    job = make_job(trial.folder(name), {"max_depth": "5", **parameters}, rows=4000)
+    job = make_job(trial.folder(name), {"max_depth": "5", "nthread": "1", **parameters}, rows=4000)
     folder = job.base / "checkpoints"
     folder.mkdir()
     is_image = Needs.IMAGE in trial.subject.offers
