@@ -33,7 +33,6 @@ each() {
     echo "pruned $(((before - $(total)) / 1024)) MB: $what"
 }
 
-gone "pip (packages are installed when the image is built)" pip pip-*.dist-info
 each "test folders" -type d -name tests
 each "headers, stubs, sources, static libraries" \
     \( -type d -name include -o -name '*.pyi' -o -name '*.pxd' -o -name '*.pxi' -o -name '*.pyx' \
