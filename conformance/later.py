@@ -19,8 +19,14 @@ LATER: dict[str, tuple[str, str]] = {
     **{f"M-0{number}": ("Multi-model endpoints", _MULTI) for number in range(1, 8)},
     "T-13": ("Two hosts train one model", "several hosts are not there yet"),
     "T-14": ("Two hosts do not overwrite each other", "several hosts are not there yet"),
-    "J-01": ("An archive cannot write outside its folder", "evaluate is ours, no SageMaker rule"),
-    "J-02": ("Pickles are refused by evaluate", "evaluate is ours, no SageMaker rule"),
+    "J-01": (
+        "An archive cannot write outside its folder",
+        "SageMaker fixes no such command: what unpacks an archive is each image's own",
+    ),
+    "J-02": (
+        "Pickles are refused by evaluate",
+        "SageMaker fixes no such command: what unpacks an archive is each image's own",
+    ),
     "J-03": ("The exit message is valid UTF-8 after the cut", "processing is not driven yet"),
     **{f"J-0{number}": ("Lambda events and answers", _LAMBDA) for number in range(5, 10)},
     "J-10": ("A model of noise does not pass the gate", "gates are not there yet"),

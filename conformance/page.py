@@ -201,13 +201,16 @@ th, td { text-align: left; vertical-align: top; padding: 7px 12px;
   border-top: 1px solid var(--line); overflow-wrap: anywhere; }
 th { font-size: 13px; color: var(--soft); font-weight: 600; border-top: 0; }
 th:first-child { width: 200px; }
-th.result { width: 130px; }
+th.result { width: 150px; }
 td.id { font: 13px/1.7 ui-monospace, monospace; white-space: nowrap; }
 td.result b { font-weight: 600; font-size: 14px; }
 td.pass b { color: var(--pass); } td.fail b { color: var(--fail); }
 td.differs b { color: var(--differs); } td.none, td.none b { color: var(--none); }
 td.later b { color: var(--none); font-weight: 400; }
-summary { cursor: pointer; }
+summary { cursor: pointer; padding-left: 18px; text-indent: -18px; }
+details > *:not(summary) { margin-left: 18px; }
+@media (max-width: 760px) { table { display: block; overflow-x: auto; }
+  thead, tbody { display: table; table-layout: fixed; min-width: 720px; width: 100%; } }
 details ul { margin: 4px 0 8px; padding-left: 18px; }
 details li { font: 12.5px/1.5 ui-monospace, monospace; color: var(--soft); }
 .source { font-size: 13px; margin: 4px 0; }

@@ -121,7 +121,33 @@ limits of time are the platform's own, times two for noisy machines.
 
 Given models: `G1` (4,000 x 10 normals, binary:logistic, depth 6, 200 rounds), `named` (with names
 of features), `categorical`, `softprob` (three classes), `regression`, `early_stopped`, `heavy`
-(10,000 rounds: a small body that takes seconds).
+(10,000 rounds: a small body that takes seconds). Bodies of libsvm, recordio-protobuf, npy, Parquet
+and Arrow are written by the suite's own encoders (the last two with pyarrow, where it is at hand).
+
+## Bad inputs, fuzz, and several subjects side by side
+
+`P-05.matrix` sends 312 fixed bad inputs, 12 kinds of content times 26 faults
+(`conformance/matrix.py`), each with the statuses that are right; a failing cell is named.
+
+```
+python -m conformance --process --fuzz 60 --seed 7           # for 60 seconds
+python -m conformance --image NAME --executions 1000000      # so many requests
+```
+
+The fuzzer sends mutated bodies of all formats, noise and odd heads over four kept-alive
+connections, every 50th request a valid one that must be answered right. It fails at any 5xx (501
+and 505 for an odd head aside: RFC 9110), at a missing answer, at a process that was replaced, at
+memory (PSS) beyond one and a half times that of the warm server and 96 MB. The first request of
+each sort of failure is made as small as halving can make it, and kept in `fuzz-findings`.
+
+`--html FILE` writes the result as one page, `--compare FILE` puts the results of other runs beside
+it. A bring-your-own sample with the classic faults, which must fail:
+
+```
+python -m conformance --process --command "python tests/conformance/wrong_server.py" \\
+    --port 8099 --env FIXED_PORT=8099 --start-timeout 8 --json wrong.json
+python -m conformance --process --html report.html --compare wrong.json
+```
 
 ## Cases
 
