@@ -28,6 +28,7 @@ CONNECTIONS = 4
 EVERY = 50  # requests between two valid ones
 WARM = 4000  # requests until memory is looked at: libraries are loaded by their first body
 ROOM_MB = 96.0  # memory that may come on top of half as much again
+STILL_MB = 32.0  # memory that the second half of a run may add
 FOUND = 20  # sorts of failures after which a run ends
 TRIES = 300  # requests to make one body smaller
 ALLOWED = (501, 505)  # RFC 9110: for a head that a server does not understand
@@ -88,6 +89,9 @@ class Fuzzed:
             first, most = self.memory_mb[0], max(self.memory_mb)
             if most > first * 1.5 + ROOM_MB:
                 found.append(f"memory rose from {first:.0f} MB to {most:.0f} MB")
+            middle, last = self.memory_mb[len(self.memory_mb) // 2], self.memory_mb[-1]
+            if last - middle > STILL_MB:
+                found.append(f"memory still rises: {middle:.0f} MB half way, {last:.0f} MB at last")
         return found
 
     def __str__(self) -> str:

@@ -120,8 +120,9 @@ def _chapter(
     heads = "".join(f'<th class="result">{escape(_short(one.subject))}</th>' for one in columns)
     rows = "\n".join(_row(number, rules[number], columns) for number in numbers)
     return (
-        f"<h2>{title}</h2><table><thead><tr><th>Case</th><th>Rule</th>{heads}</tr></thead>"
-        f"<tbody>{rows}</tbody></table>"
+        f'<h2>{title}</h2><div class="wide"><table>'
+        f"<thead><tr><th>Case</th><th>Rule</th>{heads}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -208,9 +209,9 @@ td.pass b { color: var(--pass); } td.fail b { color: var(--fail); }
 td.differs b { color: var(--differs); } td.none, td.none b { color: var(--none); }
 td.later b { color: var(--none); font-weight: 400; }
 summary { cursor: pointer; padding-left: 18px; text-indent: -18px; }
-details > *:not(summary) { margin-left: 18px; }
-@media (max-width: 760px) { table { display: block; overflow-x: auto; }
-  thead, tbody { display: table; table-layout: fixed; min-width: 720px; width: 100%; } }
+details > .source { margin-left: 18px; }
+.wide { overflow-x: auto; }
+.wide table { min-width: 720px; }
 details ul { margin: 4px 0 8px; padding-left: 18px; }
 details li { font: 12.5px/1.5 ui-monospace, monospace; color: var(--soft); }
 .source { font-size: 13px; margin: 4px 0; }

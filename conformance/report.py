@@ -137,8 +137,9 @@ python -m conformance --image NAME --executions 1000000      # so many requests
 The fuzzer sends mutated bodies of all formats, noise and odd heads over four kept-alive
 connections, every 50th request a valid one that must be answered right. It fails at any 5xx (501
 and 505 for an odd head aside: RFC 9110), at a missing answer, at a process that was replaced, at
-memory (PSS) beyond one and a half times that of the warm server and 96 MB. The first request of
-each sort of failure is made as small as halving can make it, and kept in `fuzz-findings`.
+memory (PSS) beyond one and a half times that of the warm server and 96 MB, and at memory that
+rises by more than 32 MB in the second half of the run. The first request of each sort of failure
+is made as small as halving can make it, and kept in `fuzz-findings`.
 
 `--html FILE` writes the result as one page, `--compare FILE` puts the results of other runs beside
 it. A bring-your-own sample with the classic faults, which must fail:
