@@ -132,7 +132,8 @@ def test_each_command_finds_everything_that_it_imports(command: str) -> None:
 def test_an_unknown_command_is_a_wrong_call() -> None:
     outcome = engine.run("deploy")
     assert outcome.code == 2
-    assert outcome.stderr.startswith("canarywood: no command 'deploy'\n")
+    said = "canarywood: no command 'deploy'; there are preprocess, train, evaluate, serve\n"
+    assert outcome.stderr.startswith(said)
 
 
 def python(script: str) -> str:
