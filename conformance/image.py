@@ -53,7 +53,11 @@ class ContainerRun:
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to PID 1 of the container."""
-        docker("kill", "--signal", number.name, self._name)
+        try:
+            docker("kill", "--signal", number.name, self._name)
+        except SubjectError:
+            if self.wait(0) is None:  # one that has ended takes no signal, and needs none
+                raise
 
     def wait(self, timeout_s: float) -> int | None:
         """The container's exit code; None when it still runs."""
