@@ -59,7 +59,7 @@ def test_the_driver_of_model_trainer_finds_its_tools(tool: str) -> None:
 
 
 def test_the_image_holds_no_caches_and_no_package_lists() -> None:
-    folders = "/root/.cache /var/lib/apt/lists /var/cache/apt /build"
+    folders = "$HOME/.cache /var/lib/apt/lists /var/cache/apt /build"
     assert engine.shell(f"find {folders} -type f 2>/dev/null || true") == ""
 
 
